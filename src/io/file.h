@@ -1,0 +1,113 @@
+// File and Disk: all that Samsa does with storage. Real: io/real/disk.h. Simulated: io/sim/disk.h, which loses what was not
+// synced, tears sectors, fails and fills up.
+//
+// Writes go to the page cache at once, on the loop's thread; sync and cold reads have awaitable forms that run on a small pool of
+// threads. The synchronous reads may block and are for start, recovery, indexes and small warm reads.
+// Errors: KAFKA_STORAGE_ERROR with path, operation and the system's words; a full disk carries ErrorCode::kKafkaStorageError too and
+// `is_no_space` answers for it; a missing file is RESOURCE_NOT_FOUND.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "io/task.h"
+
+namespace samsa::io {
+
+class File {
+ public:
+  virtual ~File() = default;
+
+  // Reads up to into.size() bytes at `offset`; fewer only at the end of the file.
+  virtual Result<size_t> read_at(MutableBytes into, uint64_t offset) = 0;
+  virtual Task<Result<size_t>> read_at_async(MutableBytes into, uint64_t offset) = 0;
+  // Writes all the pieces one after the other from `offset`, to the page cache.
+  virtual Result<void> write_at(std::span<const Bytes> pieces, uint64_t offset) = 0;
+  Result<void> write_at(Bytes bytes, uint64_t offset) { return write_at(std::span<const Bytes>(&bytes, 1), offset); }
+  virtual Result<void> truncate(uint64_t size) = 0;
+  virtual Result<uint64_t> size() = 0;
+  // Makes what was written durable (fdatasync). After an error nothing may be assumed of what was written since the last sync.
+  virtual Task<Result<void>> sync() = 0;
+  virtual Result<void> sync_now() = 0;
+  // The descriptor for sendfile; -1 where there is none (simulation).
+  [[nodiscard]] virtual int native_handle() const = 0;
+  [[nodiscard]] virtual const std::string& path() const = 0;
+};
+
+// A range of a file, kept open by the slice. What fetch answers with.
+struct FileSlice {
+  std::shared_ptr<File> file;
+  uint64_t offset = 0;  // Bytes from the start of the file.
+  uint64_t length = 0;  // Bytes.
+};
+
+enum class OpenMode {
+  kRead,            // Must exist.
+  kReadWrite,       // Must exist.
+  kCreate,          // Read and write; made if missing, kept if there.
+  kCreateNew,       // Read and write; must not exist.
+  kCreateTruncate,  // Read and write; emptied if there.
+};
+
+struct FileInfo {
+  uint64_t size = 0;         // Bytes.
+  TimestampMs mtime_ms = 0;  // Last change.
+  bool directory = false;
+};
+
+struct DirectoryEntry {
+  std::string name;
+  bool directory = false;
+};
+
+struct DiskSpace {
+  uint64_t total_bytes = 0;
+  uint64_t usable_bytes = 0;
+};
+
+// Held while it lives; the lock file is removed by release().
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  virtual Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  virtual Result<FileInfo> stat(const std::string& path) = 0;
+  virtual bool exists(const std::string& path) = 0;
+  // Names in the directory, sorted, without "." and "..".
+  virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
+  virtual Result<void> create_directories(const std::string& path) = 0;
+  // Atomic within a file system. Durable only after sync_directory of the parent.
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  virtual Result<void> remove_file(const std::string& path) = 0;
+  virtual Result<void> remove_tree(const std::string& path) = 0;
+  virtual Result<void> sync_directory(const std::string& path) = 0;
+  virtual Result<void> set_mtime(const std::string& path, TimestampMs mtime_ms) = 0;
+  virtual Result<void> set_read_only(const std::string& path) = 0;
+  virtual Result<DiskSpace> space(const std::string& path) = 0;
+  // Exclusive lock as Java's FileChannel.tryLock takes it (fcntl); KAFKA_STORAGE_ERROR when another process holds it.
+  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
+};
+
+// Whether the error says that the disk is full.
+bool is_no_space(const Error& error);
+
+// The whole file as bytes. RESOURCE_NOT_FOUND when missing.
+Result<Buffer> read_file(Disk& disk, const std::string& path);
+// Replaces the file as Kafka does it: write "<path>.tmp", sync, rename, sync the directory.
+Result<void> write_file_atomically(Disk& disk, const std::string& path, Bytes content);
+
+// "a/b" of "a/b/c"; "." of "c".
+std::string parent_path(const std::string& path);
+std::string join_path(const std::string& directory, const std::string& name);
+
+}  // namespace samsa::io

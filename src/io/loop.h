@@ -1,0 +1,153 @@
+// Loop: one shard's scheduler and clock. Everything of a shard (connections, partitions, coordinators) runs on its one thread,
+// one coroutine at a time; only post_remote may be called from another thread.
+//
+// Real: io/real/loop.h (epoll). Simulated: io/sim/world.h (virtual time, one run queue for all nodes, seeded).
+#pragma once
+
+#include <chrono>
+#include <coroutine>
+#include <cstdint>
+
+#include "base/ids.h"
+#include "base/unique_function.h"
+#include "io/random.h"
+#include "io/task.h"
+
+namespace samsa::io {
+
+using Duration = std::chrono::nanoseconds;
+// Monotonic time since an arbitrary start; never goes back, not even in a simulated clock jump.
+struct MonoTime {
+  int64_t ns = 0;
+  auto operator<=>(const MonoTime&) const = default;
+  MonoTime operator+(Duration d) const { return {ns + d.count()}; }
+  Duration operator-(MonoTime other) const { return Duration(ns - other.ns); }
+};
+inline constexpr MonoTime kNever{INT64_MAX};
+inline MonoTime after(MonoTime from, std::chrono::milliseconds d) { return from + Duration(d); }
+
+// A timer that its owner keeps alive; add_timer links it, firing or cancel_timer unlinks it. It must not be destroyed while linked.
+struct Timer {
+  MonoTime deadline;
+  void (*fire)(Timer&) = nullptr;  // Called on the loop's thread, already unlinked.
+  // Owned by the loop:
+  size_t heap_index = SIZE_MAX;
+  uint64_t sequence = 0;
+  [[nodiscard]] bool linked() const { return heap_index != SIZE_MAX; }
+};
+
+class Loop {
+ public:
+  virtual ~Loop() = default;
+
+  // Resumes the coroutine in a later step of this loop, in the order of the posts. Own thread only.
+  virtual void post(std::coroutine_handle<> handle) = 0;
+  // Runs the function on this loop; from any thread.
+  virtual void post_remote(UniqueFunction<void()> function) = 0;
+
+  // Links the timer; it fires at its deadline or the first turn after it. Own thread only.
+  virtual void add_timer(Timer& timer) = 0;
+  virtual void cancel_timer(Timer& timer) = 0;
+
+  // Monotonic time as of this turn of the loop.
+  [[nodiscard]] virtual MonoTime now() const = 0;
+  // Wall clock in milliseconds since 1970; may jump.
+  [[nodiscard]] virtual TimestampMs wall_ms() const = 0;
+  // Monotonic time measured now, for latency metrics.
+  [[nodiscard]] virtual MonoTime now_precise() const = 0;
+
+  // This shard's own random numbers; never shared between shards.
+  virtual Random& random() = 0;
+  // Which shard of the node this is, from 0.
+  [[nodiscard]] virtual int shard() const = 0;
+};
+
+// Starts the task in a later step of the loop and lets it run to its end on its own. The loop frees it.
+void spawn(Loop& loop, Task<> task);
+
+// Suspends until the time has come: co_await sleep_for(loop, 10ms).
+class SleepAwaiter : Timer {
+ public:
+  SleepAwaiter(Loop& loop, MonoTime until) : loop_(loop) { deadline = until; }
+  SleepAwaiter(const SleepAwaiter&) = delete;
+  bool await_ready() const noexcept { return deadline <= loop_.now(); }
+  void await_suspend(std::coroutine_handle<> handle) {
+    handle_ = handle;
+    fire = [](Timer& t) { static_cast<SleepAwaiter&>(t).handle_.resume(); };
+    loop_.add_timer(*this);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Loop& loop_;
+  std::coroutine_handle<> handle_;
+};
+inline SleepAwaiter sleep_until(Loop& loop, MonoTime until) { return {loop, until}; }
+inline SleepAwaiter sleep_for(Loop& loop, Duration d) { return {loop, loop.now() + d}; }
+
+// Gives the other coroutines of the loop a turn: co_await yield(loop).
+inline auto yield(Loop& loop) {
+  struct Awaiter {
+    Loop& loop;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) { loop.post(handle); }
+    void await_resume() const noexcept {}
+  };
+  return Awaiter{loop};
+}
+
+// Runs `function` (() -> Task<T>) on the loop `to` and resumes the caller on its own loop `from` with the value. The function
+// object lives until then. Where both are the same loop it is a plain await.
+template <class F>
+auto call_on(Loop& from, Loop& to, F function) -> decltype(function());
+
+namespace detail {
+template <class T, class F>
+struct RemoteCall {
+  Loop& from;
+  Loop& to;
+  F& function;
+  std::optional<T> value;
+
+  static Task<> run(RemoteCall& call, std::coroutine_handle<> awaiter) {
+    call.value.emplace(co_await call.function());
+    call.from.post_remote([awaiter] { awaiter.resume(); });
+  }
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> awaiter) {
+    to.post_remote([this, awaiter] { spawn(to, run(*this, awaiter)); });
+  }
+  T await_resume() { return std::move(*value); }
+};
+template <class F>
+struct RemoteCall<void, F> {
+  Loop& from;
+  Loop& to;
+  F& function;
+
+  static Task<> run(RemoteCall& call, std::coroutine_handle<> awaiter) {
+    co_await call.function();
+    call.from.post_remote([awaiter] { awaiter.resume(); });
+  }
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> awaiter) {
+    to.post_remote([this, awaiter] { spawn(to, run(*this, awaiter)); });
+  }
+  void await_resume() const noexcept {}
+};
+template <class T>
+struct TaskValue;
+template <class T>
+struct TaskValue<Task<T>> {
+  using type = T;
+};
+}  // namespace detail
+
+template <class F>
+auto call_on(Loop& from, Loop& to, F function) -> decltype(function()) {
+  using T = typename detail::TaskValue<decltype(function())>::type;
+  if (&from == &to) co_return co_await function();
+  co_return co_await detail::RemoteCall<T, F>{from, to, function};
+}
+
+}  // namespace samsa::io

@@ -1,0 +1,73 @@
+// Network, Listener and Stream: byte streams between nodes. Real: io/real/network.h (sockets on the shard's epoll). Simulated:
+// io/sim/network.h, which delays, fragments, resets and partitions.
+//
+// A Stream belongs to one shard. At most one read and one write may be under way on it at a time. close() may be called any
+// time and ends both with an error; it is idempotent. Errors: NETWORK_EXCEPTION with peer and the system's words.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "io/file.h"
+#include "io/loop.h"
+#include "io/task.h"
+
+namespace samsa::io {
+
+struct Address {
+  std::string host;   // Name or literal; empty when listening: all interfaces.
+  uint16_t port = 0;  // 0 when listening: the system chooses.
+  auto operator<=>(const Address&) const = default;
+  [[nodiscard]] std::string to_string() const;  // "host:port", IPv6 in brackets.
+};
+
+// A piece of an answer: memory, or a range of a file that goes out by sendfile.
+struct Chunk {
+  Bytes memory;
+  const FileSlice* slice = nullptr;  // Where set, memory is unused. Must live until the write ends.
+};
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Some bytes, at least one; 0 at the orderly end of the stream.
+  virtual Task<Result<size_t>> read_some(MutableBytes into) = 0;
+  // All the chunks, in order. The memory must live until the write ends.
+  virtual Task<Result<void>> write(std::span<const Chunk> chunks) = 0;
+  virtual void close() = 0;
+  // The peer's literal address, without a name look-up.
+  [[nodiscard]] virtual const Address& peer() const = 0;
+  [[nodiscard]] virtual const Address& local() const = 0;
+};
+
+// A connection that was accepted and is not yet bound to a shard.
+class AcceptedStream {
+ public:
+  virtual ~AcceptedStream() = default;
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  // The next connection; an error once closed. Give it to Network::attach of the shard that is to serve it.
+  virtual Task<Result<std::unique_ptr<AcceptedStream>>> accept() = 0;
+  // Stops accepting; what waits in accept() gets an error.
+  virtual void close() = 0;
+  [[nodiscard]] virtual const Address& address() const = 0;  // With the port that was bound.
+};
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  // Binds and listens. Error when the port is in use or the host is not this machine's.
+  virtual Result<std::unique_ptr<Listener>> listen(const Address& address) = 0;
+  // Connects within the time.
+  virtual Task<Result<std::unique_ptr<Stream>>> connect(const Address& address, Duration timeout) = 0;
+  // Takes an accepted connection over to this shard.
+  virtual std::unique_ptr<Stream> attach(std::unique_ptr<AcceptedStream> accepted) = 0;
+};
+
+}  // namespace samsa::io
