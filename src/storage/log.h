@@ -1,0 +1,289 @@
+// Log: one partition's records on disk: an ordered list of segments, the last of which is written.
+//
+// Invariants: offsets only grow; log_start_offset <= recovery_point <= log_end_offset; high_watermark in [log start, log end];
+// a batch lies wholly in one segment; what is acknowledged is in the page cache (LogConfig::durable: on disk).
+// Owner: one shard; all calls on its loop. Appends are synchronous. Tasks may suspend; the Log must outlive them (close() waits).
+// Formats: docs/formats/log.md. Retention, roll and recovery rules are those of Apache Kafka 4.3.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/uuid.h"
+#include "io/file.h"
+#include "io/loop.h"
+#include "io/sync.h"
+#include "io/task.h"
+#include "storage/log_config.h"
+
+namespace samsa::storage {
+
+class FilePool;
+class LeaderEpochCache;
+class ProducerStates;
+class Segment;
+class SegmentList;
+struct BatchInfo;
+struct LoadedLog;
+
+// Who built the batch: decides what is checked and which state it may change.
+enum class AppendOrigin {
+  kClient,       // A produce request: everything is checked, no control batches.
+  kCoordinator,  // A coordinator's own records (offsets, groups, transaction state): no producer sequence checks.
+  kMarker,       // A transaction marker (control batch) written by WriteTxnMarkers.
+  kRaft,         // The metadata log's leader: control and data batches, no checks, no producer state.
+};
+
+// One record that a batch was refused for (ProduceResponse.record_errors).
+struct RecordError {
+  int32_t batch_index = 0;  // Index of the record within the batch.
+  std::string message;
+};
+
+// Proof that a transaction was verified with its coordinator; 0: none. See Log::begin_verification.
+using VerificationGuard = uint64_t;
+inline constexpr VerificationGuard kNoGuard = 0;
+
+struct LeaderAppend {
+  LeaderEpoch leader_epoch = 0;
+  AppendOrigin origin = AppendOrigin::kClient;
+  VerificationGuard guard = kNoGuard;               // For transactional batches of clients.
+  bool transactions_v2 = false;                     // Produce v12+: a producer without state must begin at sequence 0.
+  std::vector<RecordError>* record_errors = nullptr;  // Filled where INVALID_RECORD / INVALID_TIMESTAMP is returned for records.
+  int32_t coordinator_epoch = -1;                   // Only informative; markers carry their own in the record.
+};
+
+struct AppendInfo {
+  Offset first_offset = -1;  // Of the first record.
+  Offset last_offset = -1;
+  TimestampMs log_append_time = kNoTimestamp;  // Only where the topic has LogAppendTime.
+  TimestampMs max_timestamp = kNoTimestamp;
+  Offset log_start_offset = -1;
+  uint32_t bytes = 0;      // As stored.
+  bool duplicate = false;  // The producer sent it before: nothing was written, the offsets are those of the first time.
+  bool rolled = false;     // A new segment was begun.
+};
+
+struct ReadRequest {
+  Offset offset = 0;           // First offset wanted; the first batch may begin below it.
+  uint64_t max_bytes = 0;      // Length limit; the slice may end inside a batch (then at least one whole batch precedes it).
+  Offset upper_bound = 0;      // Exclusive: high watermark, last stable offset or log end. Capped to the log end.
+  bool min_one_batch = false;  // Return the first batch whole even if it is larger than max_bytes.
+  bool aborted_transactions = false;  // Fill LogRead::aborted (read_committed).
+};
+
+struct AbortedTransaction {
+  int64_t producer_id = kNoProducerId;
+  Offset first_offset = 0;
+};
+
+struct LogRead {
+  std::vector<io::FileSlice> slices;  // Empty: nothing to read below the upper bound or within max_bytes.
+  Offset first_batch_offset = -1;     // Base offset of the first batch; -1 when empty.
+  std::vector<AbortedTransaction> aborted;
+  bool segment_end = false;           // The slice ends where its segment ends: more may follow in the next one.
+  [[nodiscard]] uint64_t size() const {
+    uint64_t total = 0;
+    for (const auto& slice : slices) total += slice.length;
+    return total;
+  }
+};
+
+struct TimestampOffset {
+  TimestampMs timestamp = kNoTimestamp;
+  Offset offset = -1;
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;
+};
+
+// OffsetForLeaderEpoch's answer: the largest known epoch <= the one asked for and where it ends.
+struct EpochEndOffset {
+  LeaderEpoch epoch = kNoLeaderEpoch;
+  Offset end_offset = -1;
+};
+
+// What DescribeProducers tells.
+struct ActiveProducer {
+  int64_t producer_id = kNoProducerId;
+  int16_t producer_epoch = kNoProducerEpoch;
+  int32_t last_sequence = kNoSequence;
+  TimestampMs last_timestamp = kNoTimestamp;
+  int32_t coordinator_epoch = -1;
+  std::optional<Offset> transaction_start;
+};
+
+// The world of a shard's logs; shared by all of them and outlives them.
+struct LogContext {
+  io::Loop& loop;
+  io::Disk& disk;
+  FilePool& files;
+  int64_t producer_id_expiration_ms = 86'400'000;
+  bool verify_transactions = true;  // transaction.partition.verification.enable
+};
+
+struct OpenLog {
+  std::string directory;  // Of the partition; made if missing.
+  TopicPartition partition;
+  Uuid topic_id;  // Zero: taken from partition.metadata if that exists; else written there before the first append.
+  LogConfig config;
+  Offset recovery_point = 0;    // From the checkpoints of the log directory.
+  Offset log_start_offset = 0;  // The same.
+  Offset high_watermark = 0;    // The same; capped to what the log has.
+  bool clean = false;           // The log directory was shut down cleanly: nothing is scanned.
+};
+
+class Log {
+ public:
+  // Opens or creates the log; recovers it where `clean` is not set. INCONSISTENT_TOPIC_ID where partition.metadata has another id;
+  // KAFKA_STORAGE_ERROR where the disk fails.
+  static io::Task<Result<std::unique_ptr<Log>>> open(LogContext& context, OpenLog options);
+  ~Log();
+  Log(const Log&) = delete;
+
+  // ---- Append ----
+  // Appends one batch. Assigns base offset and leader epoch in place (the caller's bytes change) and writes them without a copy;
+  // only recompression and the repair of inner offsets build a new batch. For kClient everything about the batch is checked here
+  // (structure, CRC, records, timestamps, keys of compacted topics, producer sequence), so callers need not.
+  // Errors: CORRUPT_MESSAGE, INVALID_RECORD, INVALID_TIMESTAMP, MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE,
+  // UNSUPPORTED_COMPRESSION_TYPE, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
+  // TRANSACTION_COORDINATOR_FENCED, KAFKA_STORAGE_ERROR (then nothing of the batch is visible).
+  Result<AppendInfo> append_as_leader(MutableBytes batch, const LeaderAppend& options);
+  // Appends whole batches as the leader sent them, offsets kept; a partial batch at the end is dropped. Offsets must be at or after
+  // the log end (gaps are legal), leader epochs must not be above `leader_epoch`. Info of an empty append has last_offset -1.
+  // CORRUPT_MESSAGE for bad structure or CRC, OFFSET_OUT_OF_RANGE for offsets below the log end.
+  Result<AppendInfo> append_as_follower(Bytes batches, LeaderEpoch leader_epoch);
+  // Waits until everything below `offset` is on disk. Many waiters share one sync (group commit). The place where "acknowledged
+  // means synced" is made: replication awaits it before it answers when config().durable.
+  io::Task<Result<void>> wait_durable(Offset offset);
+  [[nodiscard]] bool is_durable(Offset offset) const { return durable_offset_ >= offset; }
+
+  // Before AddPartitionsToTxn: the guard to hand to the append, or nothing if the producer already has an open transaction here
+  // (or verification is off). A marker of the producer in between invalidates the guard.
+  std::optional<VerificationGuard> begin_verification(int64_t producer_id, int16_t producer_epoch, int32_t base_sequence,
+                                                      bool transactions_v2);
+  [[nodiscard]] bool has_open_transaction(int64_t producer_id, int16_t producer_epoch) const;
+
+  // ---- Read ----
+  // OFFSET_OUT_OF_RANGE below the log start or above the log end. A read at or above the upper bound is empty.
+  // Tail reads answer from memory and do not suspend.
+  io::Task<Result<LogRead>> read(ReadRequest request);
+  // The same as bytes in memory, cut to whole batches (for coordinators, the metadata log, tools).
+  io::Task<Result<Buffer>> read_bytes(ReadRequest request);
+  // Aborted transactions that overlap [from, to).
+  Result<std::vector<AbortedTransaction>> aborted_transactions(Offset from, Offset to);
+
+  // First record with a timestamp >= the one given, below the log end; nothing if none.
+  io::Task<Result<std::optional<TimestampOffset>>> offset_for_timestamp(TimestampMs timestamp);
+  // First record that carries the greatest timestamp of the log; nothing if the log is empty.
+  io::Task<Result<std::optional<TimestampOffset>>> offset_of_max_timestamp();
+
+  // ---- Offsets ----
+  [[nodiscard]] Offset log_start_offset() const { return log_start_offset_; }
+  [[nodiscard]] Offset log_end_offset() const { return log_end_offset_; }
+  [[nodiscard]] Offset recovery_point() const { return recovery_point_; }
+  [[nodiscard]] Offset high_watermark() const { return high_watermark_; }
+  // Moves the high watermark (up or down), capped to [log start, log end]; returns whether it changed.
+  bool set_high_watermark(Offset offset);
+  // min(high watermark, first offset of an open or not yet replicated transaction).
+  [[nodiscard]] Offset last_stable_offset() const;
+  // Bytes of log data from `offset` (a batch start that was read or appended lately) to `to`, estimated without reading; used for
+  // min.bytes. Never less than 0; 0 when from >= to.
+  [[nodiscard]] uint64_t bytes_between(Offset from, Offset to) const;
+  // Base offset of the segment that holds the offset.
+  [[nodiscard]] Offset segment_base_of(Offset offset) const;
+
+  // ---- Leader epochs ----
+  [[nodiscard]] LeaderEpoch latest_epoch() const;  // -1: none.
+  [[nodiscard]] LeaderEpoch epoch_of(Offset offset) const;
+  [[nodiscard]] LeaderEpoch earliest_epoch() const;
+  // As OffsetForLeaderEpoch answers; the latest epoch ends at the log end; {-1, -1} where unknown.
+  [[nodiscard]] EpochEndOffset end_offset_for_epoch(LeaderEpoch epoch) const;
+  // A new leader notes its epoch at the log end before it appends.
+  Result<void> begin_epoch(LeaderEpoch epoch);
+
+  // ---- Truncate, delete ----
+  // Removes everything at and above `offset`. At or above the log end: nothing happens.
+  io::Task<Result<void>> truncate_to(Offset offset);
+  // Removes everything and starts empty at `offset`.
+  io::Task<Result<void>> truncate_fully_and_start_at(Offset offset);
+  // DeleteRecords and the leader's word to followers: records below `offset` are gone. Never moves back.
+  // OFFSET_OUT_OF_RANGE above the high watermark.
+  Result<bool> advance_log_start(Offset offset);
+  // Retention by log start, time and size; returns the number of segments deleted (renamed; the files go after
+  // file.delete.delay.ms).
+  Result<size_t> delete_old_segments();
+  // Begins a new segment at the log end (the metadata log before a snapshot, tests).
+  Result<void> roll();
+
+  // ---- Flush, close ----
+  // Syncs everything written so far, indexes and directory too, and moves the recovery point there.
+  io::Task<Result<void>> flush();
+  // flush.messages / flush.ms: whether flush() is due.
+  [[nodiscard]] bool flush_due() const;
+  // Clean close: trims the indexes, writes the producer snapshot, syncs. Afterwards only the destructor may be called.
+  io::Task<Result<void>> close();
+  // Closes without writing anything: a directory that failed, a partition that is deleted.
+  void abandon();
+  // Removes the files whose delay has passed. Call now and then; LogManager does.
+  void remove_deleted_files();
+
+  // ---- About ----
+  [[nodiscard]] const TopicPartition& partition() const { return partition_; }
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+  [[nodiscard]] Uuid topic_id() const { return topic_id_; }
+  // Writes partition.metadata durably; INCONSISTENT_TOPIC_ID where another id is there.
+  Result<void> assign_topic_id(Uuid id);
+  [[nodiscard]] const LogConfig& config() const { return config_; }
+  void update_config(const LogConfig& config);
+  [[nodiscard]] uint64_t size_bytes() const;
+  [[nodiscard]] size_t segment_count() const;
+  [[nodiscard]] std::vector<ActiveProducer> active_producers() const;
+  [[nodiscard]] size_t producer_count() const;
+  // Drops producers idle for longer than producer.id.expiration.ms without an open transaction.
+  void expire_producers();
+  // The partition directory was (or is to be) renamed: -delete, -future, -stray. Renames on disk and keeps serving.
+  Result<void> rename_directory(const std::string& to);
+
+ private:
+  friend class LogCleaner;
+  Log(LogContext& context, OpenLog options, LoadedLog loaded);
+
+  Result<AppendInfo> append_checked(Bytes batch, const BatchInfo& info, const LeaderAppend& options);
+  Result<void> write_batches(Bytes batches, std::span<const BatchInfo> infos);
+  Result<void> maybe_roll(uint64_t incoming_bytes, const BatchInfo& first);
+  Result<void> roll_at(Offset base);
+  void note_written(Offset end, uint64_t records);
+  Result<void> delete_segments(size_t count);
+  void update_first_unstable();
+  io::Task<> run_group_sync();
+  Error failed(Error error);
+
+  LogContext& context_;
+  TopicPartition partition_;
+  std::string directory_;
+  Uuid topic_id_;
+  LogConfig config_;
+  std::unique_ptr<SegmentList> segments_;
+  std::unique_ptr<ProducerStates> producers_;
+  std::unique_ptr<LeaderEpochCache> epochs_;
+
+  Offset log_start_offset_ = 0;
+  Offset log_end_offset_ = 0;
+  Offset recovery_point_ = 0;
+  Offset high_watermark_ = 0;
+  Offset durable_offset_ = 0;  // Synced up to here, indexes aside.
+  uint64_t truncations_ = 0;   // Lets a sync in flight notice that the log was cut meanwhile.
+  uint64_t unflushed_records_ = 0;
+  io::MonoTime last_flush_;
+  bool topic_id_stored_ = false;
+  bool failed_ = false;  // A write or sync failed: nothing more is written.
+
+  bool sync_running_ = false;
+  io::Signal synced_;
+  std::optional<Error> sync_error_;
+};
+
+}  // namespace samsa::storage

@@ -1,0 +1,114 @@
+// LogManager: the logs of one shard, over several log directories. LogDirectories (storage/log_directories.h) is the node's part:
+// locks, identities, checkpoints files, which partition lies where.
+//
+// Start-up, on shard 0: LogDirectories::open; give every shard the FoundLogs that are its own; each shard: load().
+// Timers of the server, on every shard: flush_due_logs, delete_old_segments (log.retention.check.interval.ms, first after 30 s),
+// remove_deleted_files (every second or so), expire_producers (producer.id.expiration.check.interval.ms); on shard 0 the
+// checkpoints: gather checkpoints() of every shard, then LogDirectories::write_checkpoints.
+// Stop: close() on every shard, then LogDirectories::write_checkpoints(all) and mark_clean.
+// Owner: one shard; all calls on its loop.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "io/task.h"
+#include "storage/file_pool.h"
+#include "storage/log.h"
+#include "storage/log_directories.h"
+
+namespace samsa::storage {
+
+struct LogManagerConfig {
+  LogConfig defaults;                // The broker's log.* settings.
+  size_t open_files = 2000;          // Handles this shard keeps open (ours; Kafka keeps all).
+  int recovery_threads = 2;          // num.recovery.threads.per.data.dir: logs loaded at the same time per directory.
+  int64_t producer_id_expiration_ms = 86'400'000;
+  bool verify_transactions = true;
+  uint64_t reserve_bytes = 0;        // Appends are refused with KAFKA_STORAGE_ERROR when less is free (ours); 0: off.
+};
+
+class LogManager {
+ public:
+  // The topic's settings at load: returns the LogConfig for a topic (the broker's defaults where it has none of its own).
+  using ConfigOf = std::function<LogConfig(const std::string& topic)>;
+
+  LogManager(io::Loop& loop, io::Disk& disk, LogManagerConfig config);
+  ~LogManager();
+
+  // Opens the logs found at start-up; recovers those whose directory was not shut down cleanly. A log that cannot be opened takes
+  // its directory offline (KAFKA_STORAGE_ERROR) and the others go on; the error is returned only when no directory is left.
+  io::Task<Result<void>> load(std::vector<FoundLog> found, ConfigOf config_of);
+
+  // The log of a partition, or null.
+  [[nodiscard]] Log* find(const TopicPartition& partition) const;
+  // The same while it is loaded or else created in the directory (index into LogDirectories; -1: the least loaded online one of
+  // those given to set_directories). KAFKA_STORAGE_ERROR where the directory is offline, INCONSISTENT_TOPIC_ID for another id.
+  io::Task<Result<Log*>> get_or_create(const TopicPartition& partition, Uuid topic_id, const LogConfig& config, int directory = -1);
+  // Renames the directory to "...-delete", forgets the log and removes the files after file.delete.delay.ms.
+  io::Task<Result<void>> remove(const TopicPartition& partition);
+  // A replica that the metadata does not assign to this node: renamed "...-stray" and kept aside.
+  io::Task<Result<void>> set_aside_as_stray(const TopicPartition& partition);
+  void update_config(const std::string& topic, const LogConfig& config);
+  // Calls the function for every log, in no order.
+  void for_each(const std::function<void(Log&)>& function) const;
+  [[nodiscard]] size_t size() const { return logs_.size(); }
+
+  // Which directory (index) the partition lies in; -1: none.
+  [[nodiscard]] int directory_of(const TopicPartition& partition) const;
+  void set_directories(std::vector<std::string> paths);
+
+  // ---- Timers ----
+  io::Task<> flush_due_logs();
+  io::Task<size_t> delete_old_segments();
+  void remove_deleted_files();
+  void expire_producers();
+  // What the checkpoint files of each directory say of this shard's logs.
+  [[nodiscard]] std::vector<DirectoryCheckpoints> checkpoints() const;
+
+  // Clean close of all logs. After it checkpoints() still answers. Returns for each directory whether all its logs closed cleanly.
+  io::Task<std::vector<bool>> close();
+
+  // A directory failed (EIO): its logs are abandoned and answer KAFKA_STORAGE_ERROR / are not found. Idempotent.
+  void take_offline(int directory, const Error& why);
+  [[nodiscard]] bool is_offline(int directory) const;
+  // Called once for each directory that goes offline, on this loop (the server tells the controller and the other shards).
+  void on_offline(std::function<void(int directory)> function) { on_offline_ = std::move(function); }
+
+  [[nodiscard]] FilePool& files() { return files_; }
+
+ private:
+  struct Entry {
+    std::unique_ptr<Log> log;
+    int directory = 0;
+  };
+  struct Doomed {
+    std::string path;
+    io::MonoTime due;
+    int directory = 0;
+  };
+  io::Task<> load_directory(int directory, std::vector<FoundLog>& found, const ConfigOf& config_of);
+  io::Task<> load_some(int directory, std::vector<FoundLog>& found, size_t& next, const ConfigOf& config_of);
+  [[nodiscard]] int least_loaded() const;
+  io::Task<Result<void>> rename_away(const TopicPartition& partition, const char* suffix, bool doomed);
+
+  io::Loop& loop_;
+  io::Disk& disk_;
+  LogManagerConfig config_;
+  FilePool files_;
+  LogContext context_;
+  std::vector<std::string> directories_;
+  std::vector<bool> offline_;
+  std::unordered_map<TopicPartition, Entry> logs_;
+  std::vector<Doomed> doomed_;
+  std::vector<DirectoryCheckpoints> final_checkpoints_;
+  std::function<void(int)> on_offline_;
+};
+
+}  // namespace samsa::storage
