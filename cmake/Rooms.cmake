@@ -37,7 +37,7 @@ function(samsa_room name)
 
   if(tests AND SAMSA_TESTS)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE samsa_${name} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_link_libraries(${name}_test PRIVATE samsa_${name} GTest::gtest GTest::gmock GTest::gtest_main rapidcheck)
     add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
   endif()
 endfunction()
