@@ -23,7 +23,7 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 # What a library cannot express inside an operation it has.
 FEATURES = {
     "acks_0", "idempotence", "headers", "null_header", "repeated_header", "timestamps", "static_member", "start_by_time",
-    "null_record",
+    "null_record", "time_beyond_end",
 }
 
 ERRORS = {
@@ -79,6 +79,10 @@ def go(name: str) -> tuple[str, ...]:
     return (str(INTEROP / "go" / name),)
 
 
+def node() -> tuple[str, ...]:
+    return ("node", str(INTEROP / "node" / "driver.js"))
+
+
 JAVA_ASSIGNORS = ("range", "roundrobin", "sticky", "cooperative-sticky")
 
 ALL = [
@@ -94,4 +98,8 @@ ALL = [
     *(Client(f"java-{version}", version, java(version), assignors=JAVA_ASSIGNORS) for version in ("2.8.2", "3.9.2", "4.3.1", "4.4.0")),
     Client("franz-go", "1.22.2", go("franz-go"), assignors=("range", "roundrobin", "sticky", "cooperative-sticky")),
     Client("sarama", "1.61.1", go("sarama"), assignors=("range", "roundrobin", "sticky"), lacks=frozenset({"describe_cluster"})),
+    Client(
+        "kafkajs", "2.2.4", node(), assignors=("roundrobin",), protocol_names={"roundrobin": "RoundRobinAssigner"},
+        without=frozenset({"null_header", "static_member", "time_beyond_end"}),
+    ),
 ]

@@ -26,6 +26,7 @@ class Driver:
             [*client.command(), bootstrap], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
             start_new_session=True,
         )
+        self.closed: set[str] = set()
         self._answers: queue.Queue = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -37,6 +38,8 @@ class Driver:
     def call(self, op: str, timeout: float = 60.0, **arguments) -> dict:
         """One operation. DriverError when the client reports a failure, RuntimeError when the driver itself dies or hangs."""
         request = {"op": op, **arguments}
+        if op == "close":
+            self.closed.add(arguments["id"])
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         try:

@@ -130,11 +130,13 @@ def test_list_offsets(driver, client, fresh):
 
 
 @pytest.mark.scenario(needs=["list_offsets"], features=["timestamps", "start_by_time"])
-def test_list_offsets_by_time(driver, fresh):
+def test_list_offsets_by_time(driver, client, fresh):
     topic = topic_of(driver, fresh("list-times"))
     produce(driver, topic, [{"partition": 0, "key": "k", "value": "v", "timestamp": BASE_TIME + 1000 * i} for i in range(5)])
 
     def offset(time):
         return driver.call("list_offsets", topic=topic, partition=0, at={"time": time})["offset"]
 
-    assert [offset(BASE_TIME), offset(BASE_TIME + 1), offset(BASE_TIME + 4000), offset(BASE_TIME + 4001)] == [0, 1, 4, -1]
+    assert [offset(BASE_TIME), offset(BASE_TIME + 1), offset(BASE_TIME + 4000)] == [0, 1, 4]
+    # kafkajs turns "no record so late" into the end offset by itself.
+    assert offset(BASE_TIME + 4001) == (-1 if client.has("time_beyond_end") else 5)

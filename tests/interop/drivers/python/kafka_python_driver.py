@@ -140,7 +140,7 @@ class KafkaPython(Driver):
         def make():
             consumer = self.consumer(
                 group_id=group, partition_assignment_strategy=[ASSIGNORS[assignor]], auto_offset_reset=reset,
-                heartbeat_interval_ms=300, group_instance_id=instance,
+                heartbeat_interval_ms=300, session_timeout_ms=10_000, group_instance_id=instance,
             )
             consumer.subscribe(topics)
             return consumer
