@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/bytes.h"
 
@@ -13,5 +14,9 @@ uint32_t crc32c(Bytes bytes, uint32_t crc = 0);
 
 // The portable form, the yardstick of the tests.
 uint32_t crc32c_table(Bytes bytes, uint32_t crc = 0);
+
+// A given form, for tests and benchmarks; nothing where the CPU lacks it.
+enum class Crc32cForm : uint8_t { kTable, kInstruction, kPclmul, kVpclmul };
+std::optional<uint32_t> crc32c_by(Crc32cForm form, Bytes bytes, uint32_t crc = 0);
 
 }  // namespace samsa
