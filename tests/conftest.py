@@ -1,5 +1,7 @@
 """What every suite shares: which peers to run against, and one running broker per peer."""
 
+import os
+
 import pytest
 
 from peers.broker import KINDS, new_broker
@@ -7,15 +9,15 @@ from peers.broker import KINDS, new_broker
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--peer", choices=["apache", "samsa", "both"], default="both",
-        help="run the broker tests against Apache Kafka, Samsa or both (default)",
+        "--peer", choices=["apache", "samsa", "both", "ci"], default=os.environ.get("SAMSA_TEST_PEER", "ci"),
+        help="run against Apache Kafka, Samsa or both; ci (default): Samsa, and Apache Kafka where that is quick",
     )
     parser.addoption("--client", action="append", help="interop: only this client (may be repeated)")
 
 
 def chosen_kinds(config) -> list[str]:
     peer = config.getoption("--peer")
-    return list(KINDS) if peer == "both" else [peer]
+    return [peer] if peer in KINDS else list(KINDS)
 
 
 def pytest_generate_tests(metafunc):

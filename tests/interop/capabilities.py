@@ -22,8 +22,8 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 # What a library cannot express inside an operation it has.
 FEATURES = {
-    "acks_0", "idempotence", "headers", "null_header", "repeated_header", "timestamps", "static_member", "start_by_time",
-    "null_record", "time_beyond_end",
+    "acks", "create_configs", "idempotence", "headers", "null_header", "repeated_header", "timestamps", "static_member", "start_by_time",
+    "null_record", "empty_text", "time_beyond_end",
 }
 
 ERRORS = {
@@ -83,6 +83,10 @@ def node() -> tuple[str, ...]:
     return ("node", str(INTEROP / "node" / "driver.js"))
 
 
+def rust() -> tuple[str, ...]:
+    return (str(INTEROP / "rust" / "release" / "rskafka-driver"),)
+
+
 JAVA_ASSIGNORS = ("range", "roundrobin", "sticky", "cooperative-sticky")
 
 ALL = [
@@ -101,5 +105,16 @@ ALL = [
     Client(
         "kafkajs", "2.2.4", node(), assignors=("roundrobin",), protocol_names={"roundrobin": "RoundRobinAssigner"},
         without=frozenset({"null_header", "static_member", "time_beyond_end"}),
+    ),
+    Client(
+        "rskafka", "0.6.0", rust(), lacks=OPERATIONS - {
+            "hello", "create_topic", "delete_topic", "list_topics", "produce", "open", "poll", "close", "list_offsets", "delete_records",
+        }, without=frozenset({"acks", "create_configs", "idempotence", "null_header", "repeated_header", "static_member"}),
+    ),
+    Client(
+        "kcat", "1.7.1", python("kcat"), assignors=("range", "roundrobin"),
+        lacks=OPERATIONS - {
+            "hello", "list_topics", "describe_topic", "produce", "open", "join", "assignment", "poll", "close", "list_offsets",
+        }, without=frozenset({"timestamps", "empty_text", "null_record"}),
     ),
 ]

@@ -20,6 +20,7 @@ class DriverError(Exception):
 class Driver:
     def __init__(self, client, bootstrap: str):
         self.client = client
+        self.bootstrap = bootstrap
         log = scratch_root() / f"driver-{client.name}.log"
         self._log = open(log, "ab")
         self._process = subprocess.Popen(

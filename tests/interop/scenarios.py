@@ -2,13 +2,19 @@
 
 import time
 
+from confluent_kafka.admin import AdminClient, NewTopic
+
 from interop.driver import Driver, DriverError
 
 
 def topic_of(driver: Driver, name: str, partitions: int = 1, **configs: str) -> str:
-    """A new topic, created through the client under test or, where it cannot, by its first produce (auto creation)."""
-    driver.call("create_topic", topic=name, partitions=partitions, replication=1,
-                configs={k.replace("_", "."): v for k, v in configs.items()})
+    """A new topic, created through the client under test or, where it cannot, through librdkafka's admin client."""
+    settings = {k.replace("_", "."): v for k, v in configs.items()}
+    if driver.client.can("create_topic"):
+        driver.call("create_topic", topic=name, partitions=partitions, replication=1, configs=settings)
+    else:
+        admin = AdminClient({"bootstrap.servers": driver.bootstrap})
+        admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
     return name
 
 

@@ -94,7 +94,7 @@ def test_bad_config_value_is_refused(driver, client, fresh):
     assert error_of(driver.call, "set_topic_config", **wrong) == client.expected("INVALID_CONFIG")
 
 
-@pytest.mark.scenario(needs=["create_topic"])
+@pytest.mark.scenario(needs=["create_topic"], features=["create_configs"])
 def test_bad_config_at_creation_is_refused(driver, client, fresh):
     assert error_of(create, driver, fresh("bad"), **{"no.such.setting": "1"}) == client.expected("INVALID_CONFIG")
 
@@ -171,6 +171,7 @@ def test_record_too_large(driver, client, fresh):
     assert produce(driver, topic, numbered(1)) == [0]
 
 
+@pytest.mark.scenario(features=["create_configs"])
 def test_compacted_topic_wants_keys(driver, client, fresh):
     topic = topic_of(driver, fresh("compacted"), cleanup_policy="compact")
     assert error_of(produce, driver, topic, [{"partition": 0, "key": None, "value": "v"}]) == client.expected("INVALID_RECORD")

@@ -6,6 +6,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent.parent
 REPO = TESTS.parent
 BUILD = REPO / "build"
+VENV = BUILD / "venv"
 PEERS = BUILD / "peers"
 INTEROP = BUILD / "interop"
 KAFKA_LIBS = PEERS / "kafka" / "libs"
