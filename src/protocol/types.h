@@ -4,6 +4,7 @@
 // constructors give). A view must not outlive its buffer: whoever keeps a value past the request makes a std::string of it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,8 @@
 #include "io/file.h"
 
 namespace samsa::protocol {
+
+struct MessageTable;  // protocol/schema.h: what the codec knows of a message.
 
 class Text {
  public:
@@ -107,6 +110,8 @@ class Blob {
   [[nodiscard]] bool empty() const { return bytes_.empty(); }
   [[nodiscard]] size_t size() const { return bytes_.size(); }
   [[nodiscard]] Buffer copy() const { return {bytes_.begin(), bytes_.end()}; }
+  // Whether the bytes live as long as this Blob or a copy of it does; false for a view.
+  [[nodiscard]] bool owns() const { return owned_ != nullptr; }
   friend bool operator==(const Blob& a, const Blob& b) {
     return a.size() == b.size() && (a.empty() || std::memcmp(a.bytes_.data(), b.bytes_.data(), a.size()) == 0);
   }
@@ -133,6 +138,13 @@ struct Records {
     uint64_t total = 0;
     for (const auto& slice : slices) total += slice.length;
     return total;
+  }
+  // Slices are equal when they are the same ranges of the same open file.
+  friend bool operator==(const Records& a, const Records& b) {
+    return a.null == b.null && a.memory == b.memory && a.slices.size() == b.slices.size() &&
+           std::equal(a.slices.begin(), a.slices.end(), b.slices.begin(), [](const io::FileSlice& x, const io::FileSlice& y) {
+             return x.file == y.file && x.offset == y.offset && x.length == y.length;
+           });
   }
 };
 
