@@ -62,9 +62,15 @@ def error_of(function, *arguments, **keywords) -> int:
 def balanced(driver: Driver, members: list[str], topic: str, partitions: int) -> list[list]:
     """Waits until the members share all partitions, every one with some; gives what each holds."""
 
-    def shares():
-        held = [driver.call("assignment", id=m)["partitions"] for m in members]
-        everything = sorted(tuple(p) for share in held for p in share)
-        return held if everything == [(topic, p) for p in range(partitions)] and all(held) else None
+    held: list[list] = []
 
-    return eventually(shares, 30)
+    def settled():
+        held[:] = [driver.call("assignment", id=m)["partitions"] for m in members]
+        everything = sorted(tuple(p) for share in held for p in share)
+        return everything == [(topic, p) for p in range(partitions)] and all(held)
+
+    try:
+        eventually(settled, 30)
+    except AssertionError:
+        raise AssertionError(f"the members hold {held}") from None
+    return held

@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from . import maven, rawwire
-from .paths import REPO, TESTS, samsa_bin, scratch_root
+from .paths import TESTS, samsa_bin, scratch_root
+from .tools import JavaTools, SamsaTools
 
 CLUSTER_ID = "c2Ftc2EtdGVzdC1jbHVzdA"  # 16 bytes in base64url; any will do
 
@@ -82,9 +83,6 @@ class Broker:
     def storage_command(self, *arguments: str) -> list[str]:
         raise NotImplementedError
 
-    def environment(self) -> dict[str, str]:
-        return dict(os.environ)
-
     # What they share.
 
     @property
@@ -108,7 +106,7 @@ class Broker:
         self.write_properties()
         return subprocess.run(
             self.storage_command("format", "--standalone", "-t", self.cluster_id, "-c", str(self.properties_file)),
-            capture_output=True, text=True, timeout=120, env=self.environment(),
+            capture_output=True, text=True, timeout=120,
         )
 
     def create(self) -> "Broker":
@@ -124,7 +122,7 @@ class Broker:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
                 self.server_command(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env=self.environment(), start_new_session=True, cwd=self.directory,
+                start_new_session=True, cwd=self.directory,
             )
         if wait:
             self.wait_ready()
@@ -187,25 +185,18 @@ class Broker:
         shutil.rmtree(self.data_dir, ignore_errors=True)
 
 
-JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
-TOOLS_LOG4J = f"-Dlog4j2.configurationFile={TESTS}/peers/kafka/tools-log4j2.properties"
-
-
 class Apache(Broker):
     kind = "apache"
-
-    def _classpath(self) -> str:
-        return str(maven.kafka_libs() / "*")
 
     def server_command(self) -> list[str]:
         return [
             "java", "-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:-UsePerfData",
             f"-Dlog4j2.configurationFile={TESTS}/peers/kafka/log4j2.properties",
-            "-cp", self._classpath(), "kafka.Kafka", str(self.properties_file),
+            "-cp", str(maven.kafka_libs() / "*"), "kafka.Kafka", str(self.properties_file),
         ]
 
     def storage_command(self, *arguments: str) -> list[str]:
-        return [*JAVA, "-Xmx256m", TOOLS_LOG4J, "-cp", self._classpath(), "kafka.tools.StorageTool", *arguments]
+        return JavaTools().command("kafka-storage", *arguments)
 
 
 class Samsa(Broker):
@@ -216,10 +207,7 @@ class Samsa(Broker):
         return [str(samsa_bin()), "serve", str(self.properties_file)]
 
     def storage_command(self, *arguments: str) -> list[str]:
-        return [str(REPO / "bin" / "kafka-storage.sh"), *arguments]
-
-    def environment(self) -> dict[str, str]:
-        return dict(os.environ) | {"SAMSA_BIN": str(samsa_bin())}
+        return SamsaTools().command("kafka-storage", *arguments)
 
 
 KINDS = {"apache": Apache, "samsa": Samsa}

@@ -1,0 +1,73 @@
+"""Runs a list of tool commands and writes down what each said, with the words that differ from run to run replaced.
+
+Two transcripts of the same commands, of any tools against any broker, are then equal or there is a difference to look at.
+"""
+
+import itertools
+import re
+
+from peers import tools as tool_programs
+
+run_number = itertools.count()
+
+
+class Transcript:
+    """One run of a scenario. `topic` and `group` give names of equal length in every run, so that columns stay where they are."""
+
+    def __init__(self, tools, broker):
+        self.tools, self.broker = tools, broker
+        self.number = next(run_number)
+        self.names: dict[str, str] = {}
+        self.steps: list[dict] = []
+
+    def _name(self, kind: str, word: str) -> str:
+        name = f"{kind}{self.number:03}-{word}"
+        self.names[name] = f"{kind}NNN-{word}"
+        return name
+
+    def topic(self, word: str = "a") -> str:
+        return self._name("topic", word)
+
+    def group(self, word: str = "a") -> str:
+        return self._name("group", word)
+
+    def run(self, tool: str, *arguments: str, stdin="", note: bool = True, sort: bool = False, only=None, edit=None,
+            timeout: float = 60.0):
+        """One command; $B in an argument is the bootstrap address. `sort` where the order of lines is nobody's promise.
+
+        `only` keeps the lines that contain one of these words, `edit` changes the text before it is kept. `note=False` leaves the command out of the transcript.
+        """
+        words = [a.replace("$B", self.broker.bootstrap) for a in arguments]
+        done = tool_programs.run(self.tools, tool, *words, stdin=stdin, timeout=timeout)
+        if note:
+            self.steps.append({
+                "command": self.normal(" ".join([tool, *words])), "code": done.code, "out": self.lines(done.out, sort, only, edit),
+                "err": self.lines(done.err, sort, None, edit),
+            })
+        return done
+
+    def lines(self, text: str, sort: bool, only, edit) -> list[str]:
+        text = self.normal(text)
+        found = [line.rstrip() for line in (edit(text) if edit else text).splitlines()]
+        found = [line for line in found if not NOISE.search(line) and (only is None or any(word in line for word in only))]
+        return sorted(found) if sort else found
+
+    def normal(self, text: str) -> str:
+        for name, placeholder in self.names.items():
+            text = text.replace(name, placeholder)
+        text = text.replace(self.broker.bootstrap, "127.0.0.1:PPPPP").replace(str(self.broker.directory), "DIRECTORY")
+        for pattern, placeholder in CHANGING:
+            text = pattern.sub(placeholder, text)
+        return text
+
+
+# Lines of logging that say something of one implementation only.
+NOISE = re.compile(r"^\[\d{4}-\d\d-\d\d .*\] (WARN|INFO) |^SLF4J|^\s+at [\w.$]+\(|^WARNING: sun")
+
+CHANGING = [
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUUUUUUU-UUUU-UUUU-UUUU-UUUUUUUUUUUU"),
+    (re.compile(r"TopicId: [\w-]{22}"), "TopicId: IIIIIIIIIIIIIIIIIIIIII"),
+    (re.compile(r"(CreateTime|LogAppendTime):\d{13}"), r"\1:TTTTTTTTTTTTT"),
+    (re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] ", re.M), "[TIME] "),
+    (re.compile(r"console-consumer-\d+"), "console-consumer-NNNNN"),
+]
