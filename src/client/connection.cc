@@ -1,0 +1,168 @@
+#include "client/connection.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace samsa::client {
+namespace {
+// No answer of a sane broker is larger; a stranger's first four bytes often say so.
+constexpr int32_t kMaxFrameBytes = 512 << 20;
+}  // namespace
+
+struct Connection::Waiting {
+  int32_t correlation_id;
+  int16_t api_key;
+  int16_t version;
+  io::Signal arrived;
+  bool done = false;
+  Result<Frame> frame = Frame{};
+};
+
+Connection::Connection(io::World world, io::Address address, ConnectionConfig config, std::unique_ptr<io::Stream> stream)
+    : world_(world), address_(std::move(address)), config_(std::move(config)), stream_(std::move(stream)) {}
+
+Connection::~Connection() { close(); }
+
+io::Task<Result<std::shared_ptr<Connection>>> Connection::open(io::World world, io::Address address, ConnectionConfig config) {
+  CO_TRY_ASSIGN(auto stream, co_await world.network.connect(address, config.connect_timeout));
+  std::shared_ptr<Connection> connection(new Connection(world, std::move(address), std::move(config), std::move(stream)));
+  io::spawn(world.loop, read_frames(connection));
+  const auto negotiated = co_await connection->negotiate();
+  if (!negotiated) {
+    connection->close();
+    co_return fail(negotiated.error());
+  }
+  co_return connection;
+}
+
+io::Task<Result<void>> Connection::negotiate() {
+  protocol::ApiVersionsRequest request;
+  request.client_software_name = config_.software_name;
+  request.client_software_version = config_.software_version;
+  for (const int16_t version : {int16_t{4}, int16_t{3}, int16_t{0}}) {
+    protocol::Encoder body;
+    CO_TRY(protocol::encode(request, version, body));
+    CO_TRY_ASSIGN(const Frame frame, co_await exchange(protocol::ApiVersionsRequest::kApiKey, version, body, {}));
+    // A peer that does not know the version answers in the schema of version 0 (KIP-511).
+    const Bytes answer_bytes = frame.body();
+    if (answer_bytes.size() >= 2 && load_be<int16_t>(answer_bytes.data()) == protocol::to_wire(ErrorCode::kUnsupportedVersion)) continue;
+    CO_TRY_ASSIGN(auto answer, protocol::decode<protocol::ApiVersionsResponse>(answer_bytes, version));
+    if (answer.error_code != 0) co_return fail(error_from_wire(answer.error_code), "ApiVersions was refused by " + address_.to_string());
+    versions_ = {frame.bytes, std::move(answer)};
+    co_return Result<void>{};
+  }
+  co_return fail(ErrorCode::kUnsupportedVersion, address_.to_string() + " serves no version of ApiVersions that is known here");
+}
+
+int16_t Connection::version_for(int16_t api_key, int16_t min_version, int16_t max_version) const {
+  for (const auto& api : versions_->api_keys) {
+    if (api.api_key != api_key) continue;
+    const int16_t highest = std::min(max_version, api.max_version);
+    return highest >= std::max(min_version, api.min_version) ? highest : int16_t{-1};
+  }
+  return -1;
+}
+
+io::Task<Result<Connection::Frame>> Connection::exchange(int16_t api_key, int16_t version, const protocol::Encoder& body,
+                                                         std::chrono::milliseconds extra_wait) {
+  const auto allowed = config_.request_timeout + extra_wait;
+  const auto deadline = io::after(world_.loop.now(), allowed);
+  Waiting waiting{next_correlation_id_++, api_key, version, {}, false, Frame{}};
+  const auto sent = co_await send(api_key, version, waiting.correlation_id, body, &waiting);
+  if (!sent) {
+    std::erase(waiting_, &waiting);
+    co_return fail(sent.error());
+  }
+  while (!waiting.done) {
+    const bool notified = co_await waiting.arrived.wait_until(world_.loop, deadline);
+    if (waiting.done || notified) continue;
+    std::erase(waiting_, &waiting);
+    close();
+    co_return fail(ErrorCode::kRequestTimedOut, fmt::format("{} did not answer within {} ms", address_.to_string(), allowed.count()));
+  }
+  co_return std::move(waiting.frame);
+}
+
+io::Task<Result<void>> Connection::send(int16_t api_key, int16_t version, int32_t correlation_id, const protocol::Encoder& body,
+                                        Waiting* waiting) {
+  auto held = co_await writing_.lock(world_.loop);
+  if (closed_) co_return fail(closed_why_);
+  protocol::RequestHeader header;
+  header.api_key = api_key;
+  header.api_version = version;
+  header.correlation_id = correlation_id;
+  header.client_id = config_.client_id;
+  Buffer head(4);
+  protocol::append_request_header(header, head);
+  const auto chunks = body.chunks();
+  size_t size = head.size() - 4;
+  for (const auto& chunk : chunks) size += chunk.slice ? chunk.slice->length : chunk.memory.size();
+  store_be(head.data(), static_cast<int32_t>(size));
+  std::vector<io::Chunk> all{{head, nullptr}};
+  all.insert(all.end(), chunks.begin(), chunks.end());
+  if (waiting) waiting_.push_back(waiting);
+  const auto written = co_await stream_->write(all);
+  if (written) co_return Result<void>{};
+  fail_all(written.error());
+  co_return fail(written.error());
+}
+
+io::Task<Result<void>> Connection::fill(MutableBytes into) {
+  while (!into.empty()) {
+    CO_TRY_ASSIGN(const size_t n, co_await stream_->read_some(into));
+    if (n == 0) co_return fail(ErrorCode::kNetworkException, address_.to_string() + " closed the connection");
+    into = into.subspan(n);
+  }
+  co_return Result<void>{};
+}
+
+io::Task<Result<std::shared_ptr<Buffer>>> Connection::read_frame() {
+  uint8_t prefix[4];
+  CO_TRY(co_await fill(prefix));
+  const auto size = load_be<int32_t>(prefix);
+  if (size < 4 || size > kMaxFrameBytes) {
+    co_return fail(ErrorCode::kNetworkException, fmt::format("{} sent a frame of {} bytes: not a Kafka broker", address_.to_string(), size));
+  }
+  auto frame = std::make_shared<Buffer>(static_cast<size_t>(size));
+  CO_TRY(co_await fill(*frame));
+  co_return frame;
+}
+
+io::Task<> Connection::read_frames(std::shared_ptr<Connection> self) {
+  while (!self->closed_) {
+    auto frame = co_await self->read_frame();
+    if (!frame) {
+      self->fail_all(frame.error());
+      co_return;
+    }
+    if (self->waiting_.empty()) continue;  // The one who asked gave up.
+    Waiting& next = *self->waiting_.front();
+    const auto body_at = protocol::response_body_at(**frame, next.api_key, next.version);
+    if (!body_at || load_be<int32_t>((*frame)->data()) != next.correlation_id) {
+      self->fail_all({ErrorCode::kNetworkException, self->address_.to_string() + " answered out of order"});
+      co_return;
+    }
+    self->waiting_.erase(self->waiting_.begin());
+    next.frame = Frame{std::move(*frame), *body_at};
+    next.done = true;
+    next.arrived.notify_all();
+  }
+}
+
+void Connection::fail_all(const Error& error) {
+  if (!closed_) closed_why_ = error;
+  closed_ = true;
+  stream_->close();
+  for (Waiting* waiting : std::exchange(waiting_, {})) {
+    waiting->frame = fail(error);
+    waiting->done = true;
+    waiting->arrived.notify_all();
+  }
+}
+
+void Connection::close() {
+  if (!closed_) fail_all({ErrorCode::kNetworkException, "the connection to " + address_.to_string() + " was closed"});
+}
+
+}  // namespace samsa::client
