@@ -1,0 +1,64 @@
+// Options: command lines as Java's joptsimple takes them: --name value, --name=value, long names shortened as far as they stay
+// unambiguous, options given more than once. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace samsa::tool {
+
+class Options {
+ public:
+  enum class Takes { kNothing, kRequired, kOptional };
+
+  explicit Options(std::string description) : description_(std::move(description)) { flag("help", "Print usage information."); flag("version", "Display Kafka version."); }
+  // Declares an option without argument.
+  Options& flag(std::string name, std::string text);
+  // Declares an option with an argument; `what` stands for it in the usage.
+  Options& value(std::string name, std::string what, std::string text, std::optional<std::string> standard = {});
+  // The argument may be left out.
+  Options& optional_value(std::string name, std::string what, std::string text);
+  // Takes what follows without dashes.
+  Options& positional();
+
+  // INVALID_REQUEST with joptsimple's words for what is wrong.
+  Result<void> parse(const std::vector<std::string>& arguments);
+
+  [[nodiscard]] bool has(std::string_view name) const;
+  // The last one given; the standard; or nothing.
+  [[nodiscard]] std::optional<std::string> get(std::string_view name) const;
+  [[nodiscard]] std::string get_or(std::string_view name, std::string otherwise) const { return get(name).value_or(std::move(otherwise)); }
+  [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
+  // INVALID_REQUEST when it is no number in the range.
+  [[nodiscard]] Result<std::optional<int64_t>> number(std::string_view name, int64_t min = INT64_MIN, int64_t max = INT64_MAX) const;
+  [[nodiscard]] const std::vector<std::string>& rest() const { return rest_; }
+
+  // Checks as Kafka's CommandLineUtils words them: 'Missing required argument "[name]"' and 'Option "[a]" can't be used with option "[b]"'.
+  [[nodiscard]] Result<void> require(std::string_view name) const;
+  [[nodiscard]] Result<void> forbid_with(std::string_view used, const std::vector<std::string>& forbidden) const;
+
+  // The description and the list of options.
+  [[nodiscard]] std::string usage() const;
+
+ private:
+  struct Option {
+    std::string name, what, text;
+    Takes takes = Takes::kNothing;
+    std::optional<std::string> standard;
+    bool given = false;
+    std::vector<std::string> values;
+  };
+  Result<Option*> find(std::string_view given);
+  [[nodiscard]] const Option& known(std::string_view name) const;
+
+  std::string description_;
+  std::vector<Option> options_;
+  std::vector<std::string> rest_;
+  bool takes_rest_ = false;
+};
+
+}  // namespace samsa::tool
