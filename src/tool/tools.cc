@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "tool/commands.h"
+#include "tool/tool.h"
+
+namespace samsa::tool {
+namespace {
+
+constexpr ToolEntry kTools[] = {
+    {"kafka-topics", "Create, delete, describe, or change a topic", run_topics},
+};
+
+}  // namespace
+
+std::span<const ToolEntry> all_tools() { return kTools; }
+
+const ToolEntry* find_tool(std::string_view program) {
+  if (const size_t slash = program.rfind('/'); slash != std::string_view::npos) program.remove_prefix(slash + 1);
+  if (program.ends_with(".sh")) program.remove_suffix(3);
+  for (const auto& tool : kTools) {
+    if (tool.name == program) return &tool;
+  }
+  return nullptr;
+}
+
+int refuse(ToolContext& context, std::string_view message) {
+  context.console.write_error(fmt::format("{}\n", message));
+  return 1;
+}
+
+Result<std::map<std::string, std::string>> load_properties(ToolContext& context, const std::string& path) {
+  auto content = io::read_file(context.world.disk, path);
+  if (!content) return fail(ErrorCode::kInvalidConfig, fmt::format("cannot read the properties file '{}': {}", path, content.error().text()));
+  TRY_ASSIGN(const auto properties, config::parse_properties(as_text(*content)));
+  std::map<std::string, std::string> map;
+  for (const auto& [key, value] : properties) map[key] = value;
+  return map;
+}
+
+Result<std::unique_ptr<client::Cluster>> open_cluster(ToolContext& context, const std::string& bootstrap,
+                                                      const std::map<std::string, std::string>& properties) {
+  client::ClusterConfig config;
+  TRY_ASSIGN(config.bootstrap, client::parse_bootstrap_servers(bootstrap));
+  config.connection.client_id = "samsa-tool";
+  const auto milliseconds = [&properties](const char* key, std::chrono::milliseconds& into) -> Result<void> {
+    const auto found = properties.find(key);
+    if (found == properties.end()) return {};
+    int64_t value = 0;
+    const auto& text = found->second;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || value < 0) {
+      return fail(ErrorCode::kInvalidConfig, fmt::format("Invalid value {} for configuration {}: Not a number of type INT", text, key));
+    }
+    into = std::chrono::milliseconds(value);
+    return {};
+  };
+  TRY(milliseconds("request.timeout.ms", config.connection.request_timeout));
+  TRY(milliseconds("socket.connection.setup.timeout.ms", config.connection.connect_timeout));
+  TRY(milliseconds("default.api.timeout.ms", config.api_timeout));
+  TRY(milliseconds("retry.backoff.ms", config.retry_backoff));
+  if (const auto found = properties.find("client.id"); found != properties.end()) config.connection.client_id = found->second;
+  return std::make_unique<client::Cluster>(context.world, std::move(config));
+}
+
+}  // namespace samsa::tool
