@@ -58,7 +58,9 @@ void Consumer::assign(std::vector<TopicPartition> partitions) {
   reading_ = std::move(reading);
 }
 
-void Consumer::seek(const TopicPartition& partition, Offset offset) { reading_[partition] = Reading{offset, -1, -1, {}}; }
+void Consumer::seek(const TopicPartition& partition, Offset offset) {
+  reading_[partition] = Reading{offset, std::max<Offset>(offset, -1), -1, {}};
+}
 
 std::optional<Offset> Consumer::position(const TopicPartition& partition) const {
   const auto found = reading_.find(partition);

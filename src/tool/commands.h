@@ -5,6 +5,8 @@
 
 namespace samsa::tool {
 
+io::Task<int> run_console_consumer(ToolContext& context, Arguments arguments);
+io::Task<int> run_console_producer(ToolContext& context, Arguments arguments);
 io::Task<int> run_topics(ToolContext& context, Arguments arguments);
 
 }  // namespace samsa::tool

@@ -9,6 +9,8 @@ namespace samsa::tool {
 namespace {
 
 constexpr ToolEntry kTools[] = {
+    {"kafka-console-consumer", "Write the records of topics to standard output", run_console_consumer},
+    {"kafka-console-producer", "Publish the lines of standard input", run_console_producer},
     {"kafka-topics", "Create, delete, describe, or change a topic", run_topics},
 };
 

@@ -1,0 +1,262 @@
+// kafka-console-consumer.sh: writes the records of topics to standard output.
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <charconv>
+
+#include "client/consumer.h"
+#include "tool/client_settings.h"
+#include "tool/commands.h"
+#include "tool/formatter.h"
+#include "tool/options.h"
+#include "tool/progress.h"
+
+namespace samsa::tool {
+namespace {
+
+Options declare() {
+  Options options("This tool helps to read data from Kafka topics and outputs it to standard output.");
+  options.value("topic", "topic", "The topic to read.")
+      .value("include", "Java regex (String)", "A regular expression of the topics to read.")
+      .value("partition", "partition", "Read only this partition, from the end unless --offset or --from-beginning says otherwise.")
+      .value("offset", "consume offset", "Where to begin in the partition: a number, earliest or latest.", "latest")
+      .value("consumer-property", "consumer_prop", "A setting of the consumer, as --command-property. Deprecated.")
+      .value("command-property", "consumer_prop", "A setting of the consumer.")
+      .value("consumer.config", "config file", "A file of settings of the consumer, as --command-config. Deprecated.")
+      .value("command-config", "config file", "A file of settings of the consumer.")
+      .value("formatter", "class", "The class that writes records.", "org.apache.kafka.tools.consumer.DefaultMessageFormatter")
+      .value("property", "prop", "A property of the formatter, as --formatter-property. Deprecated.")
+      .value("formatter-property", "prop", "A property of the formatter: print.timestamp, print.key, print.offset, print.epoch, print.partition, print.headers, "
+                                           "print.value, key.separator, line.separator, headers.separator, null.literal, key.deserializer, "
+                                           "value.deserializer, header.deserializer.")
+      .value("formatter-config", "config file", "A file of properties of the formatter.")
+      .flag("from-beginning", "Begin at the earliest record where the group has no offset.")
+      .value("max-messages", "num_messages", "End after this many records.")
+      .value("timeout-ms", "timeout_ms", "End when no record comes for this long.")
+      .flag("skip-message-on-error", "Go on after a record that cannot be written.")
+      .value("bootstrap-server", "server to connect to", "REQUIRED: the servers to connect to, host:port separated by commas.")
+      .value("key-deserializer", "deserializer for key", "The class that reads keys.")
+      .value("value-deserializer", "deserializer for values", "The class that reads values.")
+      .flag("enable-systest-events", "Write events of the consumer's life besides the records.")
+      .value("isolation-level", "isolation level", "read_committed or read_uncommitted.", "read_uncommitted")
+      .value("group", "consumer group id", "The group to read as a member of.");
+  return options;
+}
+
+Result<void> check(const Options& options) {
+  if (options.has("topic") == options.has("include")) return fail(ErrorCode::kInvalidRequest, "Exactly one of --include/--topic is required. ");
+  if (options.has("partition")) {
+    if (!options.has("topic")) return fail(ErrorCode::kInvalidRequest, "The topic is required when partition is specified.");
+    if (options.has("from-beginning") && options.has("offset")) {
+      return fail(ErrorCode::kInvalidRequest, "Options from-beginning and offset cannot be specified together.");
+    }
+    if (options.has("group")) return fail(ErrorCode::kInvalidRequest, "Options group and partition cannot be specified together.");
+  } else if (options.has("offset")) {
+    return fail(ErrorCode::kInvalidRequest, "The partition is required when offset is specified.");
+  }
+  return options.require("bootstrap-server");
+}
+
+Result<ClientProperties> consumer_properties(ToolContext& context, const Options& options) {
+  ClientProperties properties;
+  std::string group = options.get_or("group", "");
+  const auto merge = [&](const ClientProperties& from) -> Result<void> {
+    for (const auto& [key, value] : from) {
+      if (key == "group.id") {
+        if (!group.empty() && group != value) {
+          return fail(ErrorCode::kInvalidConfig,
+                      fmt::format("The group ids provided in different places (directly using '--group', via '--consumer-property', or via "
+                                  "'--consumer.config') do not match. Detected group ids: '{}', '{}'", group, value));
+        }
+        group = value;
+      }
+      properties[key] = value;
+    }
+    return {};
+  };
+  for (const char* name : {"consumer.config", "command-config"}) {
+    if (const auto file = options.get(name)) {
+      TRY_ASSIGN(const auto loaded, load_properties(context, *file));
+      TRY(merge(loaded));
+    }
+  }
+  TRY(merge(parse_key_values(options.all("consumer-property"))));
+  TRY(merge(parse_key_values(options.all("command-property"))));
+  const auto reset = properties.find("auto.offset.reset");
+  if (reset == properties.end()) {
+    properties["auto.offset.reset"] = options.has("from-beginning") ? "earliest" : "latest";
+  } else if (options.has("from-beginning") && reset->second != "earliest") {
+    return fail(ErrorCode::kInvalidConfig, fmt::format("Can't simultaneously specify --from-beginning and 'auto.offset.reset={}', please remove one option",
+                                                       reset->second));
+  }
+  if (options.has("isolation-level") || !properties.contains("isolation.level")) properties["isolation.level"] = *options.get("isolation-level");
+  if (group.empty()) {
+    group = fmt::format("console-consumer-{}", context.world.loop.random().below(100000));
+    properties.try_emplace("enable.auto.commit", "false");
+  }
+  properties["group.id"] = group;
+  properties.try_emplace("client.id", "console-consumer");
+  return properties;
+}
+
+Result<std::unique_ptr<Formatter>> formatter_of(ToolContext& context, const Options& options) {
+  ClientProperties properties;
+  if (const auto file = options.get("formatter-config")) TRY_ASSIGN(properties, load_properties(context, *file));
+  for (const char* name : {"property", "formatter-property"}) {
+    for (const auto& [key, value] : parse_key_values(options.all(name))) properties[key] = value;
+  }
+  if (const auto name = options.get("key-deserializer")) properties["key.deserializer"] = *name;
+  if (const auto name = options.get("value-deserializer")) properties["value.deserializer"] = *name;
+  return make_formatter(*options.get("formatter"), properties);
+}
+
+// -2 earliest, -1 latest, or the offset.
+Result<Offset> start_offset(const Options& options) {
+  if (!options.has("offset")) return options.has("from-beginning") ? Offset{-2} : Offset{-1};
+  const std::string text = *options.get("offset");
+  if (text == "earliest") return -2;
+  if (text == "latest") return -1;
+  Offset offset = -1;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), offset);
+  if (parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size() && offset >= 0) return offset;
+  return fail(ErrorCode::kInvalidRequest, fmt::format("The provided offset value '{}' is incorrect. Valid values are 'earliest', 'latest', or a "
+                                                      "non-negative long.", text));
+}
+
+io::Task<Result<void>> begin(client::Cluster& cluster, client::Consumer& consumer, const Options& options) {
+  if (const auto partition = options.get("partition")) {
+    CO_TRY_ASSIGN(const auto number, options.number("partition", 0, INT32_MAX));
+    CO_TRY_ASSIGN(const Offset offset, start_offset(options));
+    const TopicPartition wanted{*options.get("topic"), static_cast<int32_t>(*number)};
+    consumer.assign({wanted});
+    consumer.seek(wanted, offset);
+    co_return Result<void>{};
+  }
+  std::vector<std::string> topics;
+  if (const auto topic = options.get("topic")) {
+    topics.push_back(*topic);
+  } else {
+    const re2::RE2 pattern(*options.get("include"), re2::RE2::Quiet);
+    if (!pattern.ok()) co_return fail(ErrorCode::kInvalidRegularExpression, fmt::format("{} is an invalid regex.", *options.get("include")));
+    CO_TRY(co_await cluster.refresh_all());
+    for (const auto& [name, info] : cluster.topics()) {
+      if (!info.internal && re2::RE2::FullMatch(name, pattern)) topics.push_back(name);
+    }
+  }
+  consumer.subscribe(std::move(topics));
+  co_return Result<void>{};
+}
+
+struct Limits {
+  int64_t max_messages;                // -1: none.
+  std::chrono::milliseconds timeout;   // Without a record.
+  bool skip_errors;
+};
+
+class Printer {
+ public:
+  Printer(ToolContext& context, client::Consumer& consumer, Formatter& formatter, Limits limits)
+      : context_(context), consumer_(consumer), formatter_(formatter), limits_(limits), progress_(context, "records", std::max<int64_t>(0, limits.max_messages)) {}
+
+  // Runs until a limit, an interruption or an error ends it. The exit code.
+  io::Task<int> run() {
+    const int code = co_await loop();
+    progress_.finish();
+    context_.console.flush();
+    co_return code;
+  }
+  [[nodiscard]] int64_t count() const { return count_; }
+
+ private:
+  [[nodiscard]] bool done() const { return limits_.max_messages >= 0 && count_ >= limits_.max_messages; }
+
+  io::Task<int> loop() {
+    auto& clock = context_.world.loop;
+    auto last = clock.now();
+    while (!done() && !context_.console.interrupted()) {
+      auto records = co_await consumer_.poll(std::min(limits_.timeout, std::chrono::milliseconds(200)));
+      if (!records) {
+        context_.console.write_error(fmt::format("ERROR Error processing message, terminating consumer process: {}\n", records.error().describe()));
+        co_return 0;
+      }
+      if (!records->empty()) last = clock.now();
+      if (records->empty() && clock.now() >= io::after(last, limits_.timeout)) {
+        context_.console.write_error("ERROR Error processing message, terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException\n");
+        co_return 0;
+      }
+      if (!print(*records)) co_return failed_ ? 1 : 0;
+    }
+    co_return 0;
+  }
+
+  // False: stop. What was not printed is given back, so that it is not committed.
+  bool print(const std::vector<client::ConsumedRecord>& records) {
+    std::string text;
+    size_t next = 0;
+    for (; next < records.size() && !done() && !failed_; ++next) {
+      ++count_;
+      const auto written = formatter_.format(records[next], text);
+      if (written) continue;
+      context_.console.write_error(fmt::format("ERROR {}: {}\n", limits_.skip_errors ? "Error processing message, skipping this message" : "Unknown error when running consumer",
+                                               written.error().text()));
+      failed_ = !limits_.skip_errors;
+    }
+    std::map<TopicPartition, Offset> unread;
+    for (size_t i = next; i < records.size(); ++i) unread.emplace(TopicPartition{records[i].topic, records[i].partition}, records[i].offset);
+    for (const auto& [partition, offset] : unread) consumer_.seek(partition, offset);
+    progress_.add(static_cast<int64_t>(next));
+    if (!context_.console.write(text)) {
+      context_.console.write_error("Unable to write to standard out, closing consumer.\n");
+      return false;
+    }
+    if (next < 100) context_.console.flush();
+    return !failed_;
+  }
+
+  ToolContext& context_;
+  client::Consumer& consumer_;
+  Formatter& formatter_;
+  Limits limits_;
+  Progress progress_;
+  int64_t count_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+io::Task<int> run_console_consumer(ToolContext& context, Arguments arguments) {
+  Options options = declare();
+  const auto parsed = options.parse(arguments);
+  if (!parsed) co_return refuse(context, parsed.error().text() + "\n" + options.usage());
+  if (arguments.empty() || options.has("help")) co_return refuse(context, options.usage());
+  const auto valid = check(options);
+  if (!valid) co_return refuse(context, valid.error().text() + "\n" + options.usage());
+  const auto offset = start_offset(options);
+  if (!offset) co_return refuse(context, offset.error().text() + "\n" + options.usage());
+  const auto maximum = options.number("max-messages", -1, INT32_MAX);
+  if (!maximum) co_return refuse(context, maximum.error().text());
+  const auto timeout = options.number("timeout-ms", INT32_MIN, INT32_MAX);
+  if (!timeout) co_return refuse(context, timeout.error().text());
+  const auto properties = consumer_properties(context, options);
+  if (!properties) co_return refuse(context, properties.error().text());
+  const auto config = consumer_config(*properties);
+  if (!config) co_return refuse(context, config.error().text());
+  auto formatter = formatter_of(context, options);
+  if (!formatter) co_return refuse(context, formatter.error().text());
+  auto cluster = open_cluster(context, *options.get("bootstrap-server"), {{"client.id", properties->at("client.id")}});
+  if (!cluster) co_return refuse(context, cluster.error().text());
+
+  client::Consumer consumer(**cluster, *config);
+  const auto begun = co_await begin(**cluster, consumer, options);
+  if (!begun) co_return refuse(context, begun.error().text());
+  const bool endless = !*timeout || **timeout < 0;
+  Printer printer(context, consumer, **formatter,
+                  {maximum->value_or(-1), endless ? std::chrono::milliseconds(INT32_MAX) : std::chrono::milliseconds(**timeout), options.has("skip-message-on-error")});
+  const int code = co_await printer.run();
+  co_await consumer.close();
+  if (options.has("enable-systest-events")) context.console.write("shutdown_complete\n");
+  context.console.write_error(fmt::format("Processed a total of {} messages\n", printer.count()));
+  co_return code;
+}
+
+}  // namespace samsa::tool
