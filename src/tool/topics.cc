@@ -1,6 +1,5 @@
 // kafka-topics.sh: create, list, describe, alter and delete topics.
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 #include <charconv>
@@ -15,6 +14,7 @@
 #include "protocol/api/list_partition_reassignments.h"
 #include "tool/commands.h"
 #include "tool/options.h"
+#include "tool/topic_filter.h"
 
 namespace samsa::tool {
 namespace {
@@ -193,21 +193,11 @@ io::Task<Result<void>> TopicCommand::create() {
 io::Task<Result<std::vector<std::string>>> TopicCommand::names() {
   CO_TRY(co_await cluster_.refresh_all());
   std::vector<std::string> found;
-  std::unique_ptr<re2::RE2> pattern;
   const auto wanted = options_.get("topic");
-  if (wanted) {
-    // Kafka's include list: commas separate, quotes around it are dropped.
-    std::string text;
-    for (const char c : *wanted) {
-      if (c == ',') text += '|';
-      else if (c != '"' && c != '\'' && c != ' ') text += c;
-    }
-    pattern = std::make_unique<re2::RE2>(text, re2::RE2::Quiet);
-    if (!pattern->ok()) co_return fail(ErrorCode::kInvalidRequest, fmt::format("{} is an invalid regex.", *wanted));
-  }
+  CO_TRY_ASSIGN(const auto pattern, IncludeList::create(wanted.value_or(".*")));
   for (const auto& [name, info] : cluster_.topics()) {
     if (info.internal && options_.has("exclude-internal")) continue;
-    if (!pattern || re2::RE2::FullMatch(name, *pattern)) found.push_back(name);
+    if (pattern.matches(name)) found.push_back(name);
   }
   if (wanted && !wanted->empty() && found.empty() && !options_.has("if-exists") && !options_.has("list")) {
     co_return fail(ErrorCode::kUnknownTopicOrPartition, fmt::format("Topic '{}' does not exist as expected", *wanted));
