@@ -41,9 +41,10 @@ io::Task<Result<void>> Connection::negotiate() {
   request.client_software_name = config_.software_name;
   request.client_software_version = config_.software_version;
   for (const int16_t version : {int16_t{4}, int16_t{3}, int16_t{0}}) {
-    protocol::Encoder body;
-    CO_TRY(protocol::encode(request, version, body));
-    CO_TRY_ASSIGN(const Frame frame, co_await exchange(protocol::ApiVersionsRequest::kApiKey, version, body, {}));
+    const protocol::RequestHeader header = next_header(protocol::ApiVersionsRequest::kApiKey, version);
+    protocol::Encoder encoded;
+    CO_TRY(protocol::encode_request_frame(header, request, encoded));
+    CO_TRY_ASSIGN(const Frame frame, co_await exchange(header, encoded, {}));
     // A peer that does not know the version answers in the schema of version 0 (KIP-511).
     const Bytes answer_bytes = frame.body();
     if (answer_bytes.size() >= 2 && load_be<int16_t>(answer_bytes.data()) == protocol::to_wire(ErrorCode::kUnsupportedVersion)) continue;
@@ -64,12 +65,21 @@ int16_t Connection::version_for(int16_t api_key, int16_t min_version, int16_t ma
   return -1;
 }
 
-io::Task<Result<Connection::Frame>> Connection::exchange(int16_t api_key, int16_t version, const protocol::Encoder& body,
+protocol::RequestHeader Connection::next_header(int16_t api_key, int16_t version) {
+  protocol::RequestHeader header;
+  header.api_key = api_key;
+  header.api_version = version;
+  header.correlation_id = next_correlation_id_++;
+  header.client_id = protocol::Text::view_of(config_.client_id);
+  return header;
+}
+
+io::Task<Result<Connection::Frame>> Connection::exchange(const protocol::RequestHeader& header, const protocol::Encoder& frame,
                                                          std::chrono::milliseconds extra_wait) {
   const auto allowed = config_.request_timeout + extra_wait;
   const auto deadline = io::after(world_.loop.now(), allowed);
-  Waiting waiting{next_correlation_id_++, api_key, version, {}, false, Frame{}};
-  const auto sent = co_await send(api_key, version, waiting.correlation_id, body, &waiting);
+  Waiting waiting{header.correlation_id, header.api_key, header.api_version, {}, false, Frame{}};
+  const auto sent = co_await send(frame, &waiting);
   if (!sent) {
     std::erase(waiting_, &waiting);
     co_return fail(sent.error());
@@ -84,25 +94,12 @@ io::Task<Result<Connection::Frame>> Connection::exchange(int16_t api_key, int16_
   co_return std::move(waiting.frame);
 }
 
-io::Task<Result<void>> Connection::send(int16_t api_key, int16_t version, int32_t correlation_id, const protocol::Encoder& body,
-                                        Waiting* waiting) {
+io::Task<Result<void>> Connection::send(const protocol::Encoder& frame, Waiting* waiting) {
   auto held = co_await writing_.lock(world_.loop);
   if (closed_) co_return fail(closed_why_);
-  protocol::RequestHeader header;
-  header.api_key = api_key;
-  header.api_version = version;
-  header.correlation_id = correlation_id;
-  header.client_id = config_.client_id;
-  Buffer head(4);
-  protocol::append_request_header(header, head);
-  const auto chunks = body.chunks();
-  size_t size = head.size() - 4;
-  for (const auto& chunk : chunks) size += chunk.slice ? chunk.slice->length : chunk.memory.size();
-  store_be(head.data(), static_cast<int32_t>(size));
-  std::vector<io::Chunk> all{{head, nullptr}};
-  all.insert(all.end(), chunks.begin(), chunks.end());
+  const auto chunks = frame.chunks();
   if (waiting) waiting_.push_back(waiting);
-  const auto written = co_await stream_->write(all);
+  const auto written = co_await stream_->write(chunks);
   if (written) co_return Result<void>{};
   fail_all(written.error());
   co_return fail(written.error());
@@ -138,8 +135,9 @@ io::Task<> Connection::read_frames(std::shared_ptr<Connection> self) {
     }
     if (self->waiting_.empty()) continue;  // The one who asked gave up.
     Waiting& next = *self->waiting_.front();
-    const auto body_at = protocol::response_body_at(**frame, next.api_key, next.version);
-    if (!body_at || load_be<int32_t>((*frame)->data()) != next.correlation_id) {
+    int32_t correlation_id = 0;
+    const auto body_at = protocol::decode_response_header(**frame, next.api_key, next.version, correlation_id);
+    if (!body_at || correlation_id != next.correlation_id) {
       self->fail_all({ErrorCode::kNetworkException, self->address_.to_string() + " answered out of order"});
       co_return;
     }

@@ -14,6 +14,7 @@
 #include "io/sync.h"
 #include "io/world.h"
 #include "protocol/codec.h"
+#include "protocol/headers.h"
 
 namespace samsa::client {
 
@@ -53,9 +54,10 @@ class Connection {
   io::Task<Result<Reply<ResponseOf<Request>>>> call(const Request& request, int16_t max_version = INT16_MAX,
                                                     std::chrono::milliseconds extra_wait = {}) {
     CO_TRY_ASSIGN(const int16_t version, version_of<Request>(max_version));
-    protocol::Encoder body;
-    CO_TRY(protocol::encode(request, version, body));
-    CO_TRY_ASSIGN(const Frame frame, co_await exchange(Request::kApiKey, version, body, extra_wait));
+    const protocol::RequestHeader header = next_header(Request::kApiKey, version);
+    protocol::Encoder encoded;
+    CO_TRY(protocol::encode_request_frame(header, request, encoded));
+    CO_TRY_ASSIGN(const Frame frame, co_await exchange(header, encoded, extra_wait));
     CO_TRY_ASSIGN(ResponseOf<Request> message, protocol::decode<ResponseOf<Request>>(frame.body(), version));
     co_return Reply<ResponseOf<Request>>(frame.bytes, std::move(message));
   }
@@ -63,10 +65,10 @@ class Connection {
   // Sends a request that gets no answer (produce with acks=0).
   template <class Request>
   io::Task<Result<void>> send_only(const Request& request) {
-    CO_TRY_ASSIGN(const int16_t version, version_of<Request>(INT16_MAX));
-    protocol::Encoder body;
-    CO_TRY(protocol::encode(request, version, body));
-    co_return co_await send(Request::kApiKey, version, next_correlation_id_++, body, nullptr);
+    CO_TRY_ASSIGN(const int16_t version, version_of<Request>());
+    protocol::Encoder encoded;
+    CO_TRY(protocol::encode_request_frame(next_header(Request::kApiKey, version), request, encoded));
+    co_return co_await send(encoded, nullptr);
   }
 
   // The highest version of the request that both sides know; UNSUPPORTED_VERSION: none.
@@ -94,8 +96,9 @@ class Connection {
   Connection(io::World world, io::Address address, ConnectionConfig config, std::unique_ptr<io::Stream> stream);
   [[nodiscard]] int16_t version_for(int16_t api_key, int16_t min_version, int16_t max_version) const;
   io::Task<Result<void>> negotiate();
-  io::Task<Result<Frame>> exchange(int16_t api_key, int16_t version, const protocol::Encoder& body, std::chrono::milliseconds extra_wait);
-  io::Task<Result<void>> send(int16_t api_key, int16_t version, int32_t correlation_id, const protocol::Encoder& body, Waiting* waiting);
+  protocol::RequestHeader next_header(int16_t api_key, int16_t version);
+  io::Task<Result<Frame>> exchange(const protocol::RequestHeader& header, const protocol::Encoder& frame, std::chrono::milliseconds extra_wait);
+  io::Task<Result<void>> send(const protocol::Encoder& frame, Waiting* waiting);
   static io::Task<> read_frames(std::shared_ptr<Connection> self);
   io::Task<Result<std::shared_ptr<Buffer>>> read_frame();
   io::Task<Result<void>> fill(MutableBytes into);

@@ -85,7 +85,7 @@ class [[nodiscard]] Task {
   }
   ~Task() { destroy(); }
 
-  explicit operator bool() const { return handle_ != nullptr; }
+  explicit operator bool() const { return static_cast<bool>(handle_); }
 
   auto operator co_await() && noexcept {
     struct Awaiter {
@@ -97,7 +97,7 @@ class [[nodiscard]] Task {
       }
       T await_resume() const { return handle.promise().take(); }
     };
-    SAMSA_ASSERT(handle_ != nullptr);
+    SAMSA_ASSERT(static_cast<bool>(handle_));
     return Awaiter{handle_};
   }
 

@@ -288,12 +288,15 @@ def header_message(m):
               f"  static constexpr int16_t kFirstFlexible = {'INT16_MAX' if m.flexible == OPEN else m.flexible};",
               f"  static constexpr bool kIsKey = {'true' if m.kind == 'key' else 'false'};",
               "  static const MessageTable& table();", ""]
+    if m.kind == "request":
+        lines.insert(-1, f"  using Response = {m.cpp_name.removesuffix('Request')}Response;")
     lines += [f"  using {name} = {m.cpp_name}_{name};" for name in m.structs]
     return lines + header_struct(m, m.cpp_name, m.fields) + [""]
 
 
 def header_text(messages, source):
     lines = [f"// Generated from {source}.", "#pragma once", "", '#include "protocol/types.h"', "", "namespace samsa::protocol {", ""]
+    lines += [f"struct {m.cpp_name};" for m in messages if m.kind == "response"] + [""]
     for m in messages:
         lines += header_message(m)
     return "\n".join(lines + ["}  // namespace samsa::protocol", ""])

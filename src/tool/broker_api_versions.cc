@@ -21,7 +21,9 @@ std::string describe(int16_t key, int16_t min, int16_t max) {
 
 io::Task<Result<void>> run(ToolContext& context, const Options& options) {
   std::map<std::string, std::string> properties;
-  if (const auto file = options.get("command-config")) CO_TRY_ASSIGN(properties, load_properties(context, *file));
+  if (const auto file = options.get("command-config")) {
+    CO_TRY_ASSIGN(properties, load_properties(context, *file));
+  }
   CO_TRY_ASSIGN(auto cluster, open_cluster(context, *options.get("bootstrap-server"), properties));
   CO_TRY(co_await cluster->refresh({}));
   for (const auto& [id, broker] : std::map(cluster->brokers())) {

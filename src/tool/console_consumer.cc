@@ -101,7 +101,9 @@ Result<ClientProperties> consumer_properties(ToolContext& context, const Options
 
 Result<std::unique_ptr<Formatter>> formatter_of(ToolContext& context, const Options& options) {
   ClientProperties properties;
-  if (const auto file = options.get("formatter-config")) TRY_ASSIGN(properties, load_properties(context, *file));
+  if (const auto file = options.get("formatter-config")) {
+    TRY_ASSIGN(properties, load_properties(context, *file));
+  }
   for (const char* name : {"property", "formatter-property"}) {
     for (const auto& [key, value] : parse_key_values(options.all(name))) properties[key] = value;
   }

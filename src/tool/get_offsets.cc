@@ -66,7 +66,9 @@ io::Task<Result<void>> run(ToolContext& context, const Options& options) {
   CO_TRY_ASSIGN(const int64_t time, parse_time(*options.get("time")));
   CO_TRY_ASSIGN(const auto filter, filter_of(options));
   std::map<std::string, std::string> properties;
-  if (const auto file = options.get("command-config")) CO_TRY_ASSIGN(properties, load_properties(context, *file));
+  if (const auto file = options.get("command-config")) {
+    CO_TRY_ASSIGN(properties, load_properties(context, *file));
+  }
   properties["client.id"] = "GetOffsetShell";
   CO_TRY_ASSIGN(auto cluster, open_cluster(context, *options.get("bootstrap-server"), properties));
   CO_TRY(co_await cluster->refresh_all());

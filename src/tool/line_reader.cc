@@ -104,7 +104,9 @@ Result<client::ProducerRecord> LineReader::read(std::string_view line) {
   }
   TRY_ASSIGN(const auto header_text, cut(parse_headers_, rest, headers_delimiter_, "headers delimiter", line));
   TRY_ASSIGN(const auto key, cut(parse_key_, rest, key_separator_, "key separator", line));
-  if (header_text && !is_null(*header_text)) TRY_ASSIGN(record.headers, headers(*header_text));
+  if (header_text && !is_null(*header_text)) {
+    TRY_ASSIGN(record.headers, headers(*header_text));
+  }
   if (key && !is_null(*key)) record.key = std::string(*key);
   if (!is_null(rest)) record.value = std::string(rest);
   return record;

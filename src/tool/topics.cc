@@ -215,7 +215,9 @@ io::Task<Result<void>> TopicCommand::alter() {
   CO_TRY_ASSIGN(const auto found, co_await names());
   CO_TRY_ASSIGN(const auto partitions, options_.number("partitions", INT32_MIN, INT32_MAX));
   std::vector<std::vector<int32_t>> assignment;
-  if (const auto text = options_.get("replica-assignment")) CO_TRY_ASSIGN(assignment, parse_assignment(*text));
+  if (const auto text = options_.get("replica-assignment")) {
+    CO_TRY_ASSIGN(assignment, parse_assignment(*text));
+  }
   if (found.empty()) co_return Result<void>{};
   protocol::CreatePartitionsRequest request;
   request.timeout_ms = static_cast<int32_t>(cluster_.config().connection.request_timeout.count());
