@@ -6,6 +6,7 @@
 // Formats: docs/formats/log.md. Retention, roll and recovery rules are those of Apache Kafka 4.3.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,16 +19,23 @@
 #include "io/loop.h"
 #include "io/sync.h"
 #include "io/task.h"
+#include "protocol/compression.h"
 #include "storage/log_config.h"
+
+namespace samsa::protocol {
+class BatchView;
+struct ValidBatch;
+}  // namespace samsa::protocol
 
 namespace samsa::storage {
 
 class FilePool;
+class Log;
 class LeaderEpochCache;
 class ProducerStates;
 class Segment;
 class SegmentList;
-struct BatchInfo;
+struct BatchPlace;
 struct LoadedLog;
 
 // Who built the batch: decides what is checked and which state it may change.
@@ -52,9 +60,10 @@ struct LeaderAppend {
   LeaderEpoch leader_epoch = 0;
   AppendOrigin origin = AppendOrigin::kClient;
   VerificationGuard guard = kNoGuard;               // For transactional batches of clients.
-  bool transactions_v2 = false;                     // Produce v12+: a producer without state must begin at sequence 0.
+  // Produce v12+: a producer without state must begin at sequence 0. For markers: of transaction.version 2, the epoch is bumped.
+  bool transactions_v2 = false;
+  int16_t produce_version = INT16_MAX;              // Below 7 zstd is refused.
   std::vector<RecordError>* record_errors = nullptr;  // Filled where INVALID_RECORD / INVALID_TIMESTAMP is returned for records.
-  int32_t coordinator_epoch = -1;                   // Only informative; markers carry their own in the record.
 };
 
 struct AppendInfo {
@@ -122,6 +131,9 @@ struct LogContext {
   FilePool& files;
   int64_t producer_id_expiration_ms = 86'400'000;
   bool verify_transactions = true;  // transaction.partition.verification.enable
+  // Told when a write or sync of a log failed for another reason than a full disk; called within that operation, so it may only note
+  // or post. Not called twice for the same log.
+  std::function<void(Log&, const Error&)> on_failure = {};
 };
 
 struct OpenLog {
@@ -194,6 +206,8 @@ class Log {
   [[nodiscard]] uint64_t bytes_between(Offset from, Offset to) const;
   // Base offset of the segment that holds the offset.
   [[nodiscard]] Offset segment_base_of(Offset offset) const;
+  // Base offset of the first segment; the log start may be above it.
+  [[nodiscard]] Offset first_segment_offset() const;
 
   // ---- Leader epochs ----
   [[nodiscard]] LeaderEpoch latest_epoch() const;  // -1: none.
@@ -225,8 +239,8 @@ class Log {
   [[nodiscard]] bool flush_due() const;
   // Clean close: trims the indexes, writes the producer snapshot, syncs. Afterwards only the destructor may be called.
   io::Task<Result<void>> close();
-  // Closes without writing anything: a directory that failed, a partition that is deleted.
-  void abandon();
+  // Closes without writing anything: a directory that failed, a partition that is deleted. Waits for syncs under way.
+  io::Task<> abandon();
   // Removes the files whose delay has passed. Call now and then; LogManager does.
   void remove_deleted_files();
 
@@ -251,15 +265,30 @@ class Log {
   friend class LogCleaner;
   Log(LogContext& context, OpenLog options, LoadedLog loaded);
 
-  Result<AppendInfo> append_checked(Bytes batch, const BatchInfo& info, const LeaderAppend& options);
-  Result<void> write_batches(Bytes batches, std::span<const BatchInfo> infos);
-  Result<void> maybe_roll(uint64_t incoming_bytes, const BatchInfo& first);
+  // log_append.cc
+  struct Checked;
+  Result<void> check_record_data(MutableBytes batch, const LeaderAppend& options, Checked& checked);
+  Result<std::optional<AppendInfo>> check_producer(const protocol::BatchView& batch, const LeaderAppend& options) const;
+  [[nodiscard]] Result<bool> must_roll(uint64_t bytes, Offset last_offset, TimestampMs max_timestamp) const;
+  Result<void> write_batches(Bytes batches, std::vector<BatchPlace>& places);
+  Result<void> after_write(const protocol::BatchView& batch);
   Result<void> roll_at(Offset base);
-  void note_written(Offset end, uint64_t records);
-  Result<void> delete_segments(size_t count);
-  void update_first_unstable();
-  io::Task<> run_group_sync();
+  Result<void> store_topic_id();
   Error failed(Error error);
+
+  // log_read.cc
+  Result<LogRead> read_segment(Segment& segment, const ReadRequest& request, Offset upper_bound);
+  Result<void> collect_aborted(size_t segment_index, Offset from, Offset to, std::vector<AbortedTransaction>& into);
+  io::Task<Result<std::optional<TimestampOffset>>> first_record_at(std::shared_ptr<Segment> segment, TimestampMs timestamp);
+
+  // log_truncate.cc
+  Result<void> remove_segments(std::vector<std::shared_ptr<Segment>> segments, bool with_snapshots);
+  Result<size_t> deletable_segments() const;
+
+  // log.cc
+  io::Task<Result<void>> sync_range(Offset from, bool indexes);
+  io::Task<> run_group_sync();
+  io::Task<> flush_in_background();
 
   LogContext& context_;
   TopicPartition partition_;
@@ -277,13 +306,23 @@ class Log {
   Offset durable_offset_ = 0;  // Synced up to here, indexes aside.
   uint64_t truncations_ = 0;   // Lets a sync in flight notice that the log was cut meanwhile.
   uint64_t unflushed_records_ = 0;
-  io::MonoTime last_flush_;
+  TimestampMs last_flush_ms_ = 0;
   bool topic_id_stored_ = false;
-  bool failed_ = false;  // A write or sync failed: nothing more is written.
+  bool directory_dirty_ = true;  // Files were made or renamed since the directory was synced.
+  bool closed_ = false;
+  std::optional<Error> failure_;  // A write or sync failed: nothing more is written.
 
+  struct Doomed {
+    std::string path;
+    io::MonoTime due;
+  };
+  std::vector<Doomed> doomed_;
   bool sync_running_ = false;
+  bool flush_running_ = false;
   io::Signal synced_;
-  std::optional<Error> sync_error_;
+  io::Mutex flushing_;
+  io::TaskGroup background_;
+  protocol::Scratch* scratch_;  // The thread's, for decompression.
 };
 
 }  // namespace samsa::storage

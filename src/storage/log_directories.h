@@ -14,12 +14,14 @@
 #include "base/result.h"
 #include "base/uuid.h"
 #include "io/file.h"
+#include "io/random.h"
 #include "io/task.h"
+#include "storage/checkpoint_file.h"
 #include "storage/meta_properties.h"
 
 namespace samsa::storage {
 
-using OffsetMap = std::map<TopicPartition, Offset>;
+
 
 // A partition directory found at start-up, with what the checkpoints say of it.
 struct FoundLog {
@@ -55,11 +57,12 @@ struct LogDirectory {
 class LogDirectories {
  public:
   // Locks every directory and reads meta.properties, the clean-shutdown file (which it removes) and the checkpoints. A directory
-  // that cannot be read is offline, not an error. Errors: a directory in use by another process, a directory without
+  // that cannot be read is offline, not an error. Errors (INVALID_CONFIG): a directory in use by another process, a directory without
   // meta.properties (not formatted; a new empty one beside formatted ones gets its own), cluster or node ids that differ from each
   // other or from what is expected, the same directory id twice, no usable directory.
-  static Result<std::unique_ptr<LogDirectories>> open(io::Disk& disk, std::vector<std::string> paths, NodeId node_id,
-                                                      std::optional<std::string> cluster_id);
+  // `random` gives a new directory its id. Without cluster_id the directories' own counts.
+  static Result<std::unique_ptr<LogDirectories>> open(io::Disk& disk, io::Random& random, std::vector<std::string> paths, NodeId node_id,
+                                                      std::optional<std::string> cluster_id = {});
   ~LogDirectories();
 
   [[nodiscard]] size_t size() const { return directories_.size(); }
@@ -72,7 +75,7 @@ class LogDirectories {
   [[nodiscard]] int64_t previous_broker_epoch() const;
 
   // The partition directories of all online directories; __cluster_metadata-0 is left out. "-delete" ones are noted as doomed, -stray
-  // ones left alone. INVALID_CONFIG-like KAFKA_STORAGE_ERROR for a name that is no partition or a partition found twice.
+  // ones left alone. KAFKA_STORAGE_ERROR for a name that is no partition or a partition found twice.
   Result<std::vector<FoundLog>> find_logs();
 
   // Writes the three checkpoint files of every online directory: `parts` has one vector (indexed by directory) per shard.
@@ -90,7 +93,8 @@ class LogDirectories {
  private:
   explicit LogDirectories(io::Disk& disk) : disk_(disk) {}
   Result<void> open_directory(LogDirectory& directory);
-  Result<void> check_identities(NodeId node_id, const std::optional<std::string>& cluster_id);
+  Result<void> check_identities(NodeId node_id, const std::optional<std::string>& cluster_id, io::Random& random);
+  Result<void> write_some(const std::vector<std::vector<DirectoryCheckpoints>>& parts, bool only_high_watermarks);
 
   io::Disk& disk_;
   std::vector<LogDirectory> directories_;

@@ -31,7 +31,7 @@ struct LogManagerConfig {
   int recovery_threads = 2;          // num.recovery.threads.per.data.dir: logs loaded at the same time per directory.
   int64_t producer_id_expiration_ms = 86'400'000;
   bool verify_transactions = true;
-  uint64_t reserve_bytes = 0;        // Appends are refused with KAFKA_STORAGE_ERROR when less is free (ours); 0: off.
+  uint64_t reserve_bytes = 0;        // Clients' appends are refused when less is free (ours, samsa.log.dir.reserve.bytes); 0: off.
 };
 
 class LogManager {
@@ -42,46 +42,69 @@ class LogManager {
   LogManager(io::Loop& loop, io::Disk& disk, LogManagerConfig config);
   ~LogManager();
 
+  // LogDirectories::paths(), before anything else; their indexes are used throughout.
+  void set_directories(std::vector<std::string> paths);
+
   // Opens the logs found at start-up; recovers those whose directory was not shut down cleanly. A log that cannot be opened takes
   // its directory offline (KAFKA_STORAGE_ERROR) and the others go on; the error is returned only when no directory is left.
+  // "-future" logs are kept apart (find_future).
   io::Task<Result<void>> load(std::vector<FoundLog> found, ConfigOf config_of);
 
   // The log of a partition, or null.
   [[nodiscard]] Log* find(const TopicPartition& partition) const;
-  // The same while it is loaded or else created in the directory (index into LogDirectories; -1: the least loaded online one of
-  // those given to set_directories). KAFKA_STORAGE_ERROR where the directory is offline, INCONSISTENT_TOPIC_ID for another id.
+  [[nodiscard]] Log* find_future(const TopicPartition& partition) const;
+  // The same, created where it does not exist, in the directory (-1: the online one with the fewest logs). An existing log stays where
+  // it is and gets the config. KAFKA_STORAGE_ERROR where the directory is offline, INCONSISTENT_TOPIC_ID for another id.
   io::Task<Result<Log*>> get_or_create(const TopicPartition& partition, Uuid topic_id, const LogConfig& config, int directory = -1);
   // Renames the directory to "...-delete", forgets the log and removes the files after file.delete.delay.ms.
   io::Task<Result<void>> remove(const TopicPartition& partition);
   // A replica that the metadata does not assign to this node: renamed "...-stray" and kept aside.
   io::Task<Result<void>> set_aside_as_stray(const TopicPartition& partition);
   void update_config(const std::string& topic, const LogConfig& config);
-  // Calls the function for every log, in no order.
+  // Calls the function for every log (not future ones), in no order.
   void for_each(const std::function<void(Log&)>& function) const;
   [[nodiscard]] size_t size() const { return logs_.size(); }
 
+  // ---- Moves between directories (AlterReplicaLogDirs) ----
+  // The "-future" copy in another directory, made empty where there is none; the caller fills it with append_as_follower.
+  io::Task<Result<Log*>> get_or_create_future(const TopicPartition& partition, int directory);
+  // The future log has caught up: it takes the place of the current one, which goes as "-delete".
+  io::Task<Result<Log*>> promote_future(const TopicPartition& partition);
+  io::Task<Result<void>> remove_future(const TopicPartition& partition);
+
   // Which directory (index) the partition lies in; -1: none.
   [[nodiscard]] int directory_of(const TopicPartition& partition) const;
-  void set_directories(std::vector<std::string> paths);
+  [[nodiscard]] int future_directory_of(const TopicPartition& partition) const;
+  [[nodiscard]] const std::vector<std::string>& directories() const { return directories_; }
+  // "-delete" directories found at start, for this shard to remove.
+  void add_doomed(int directory, std::vector<std::string> paths);
 
   // ---- Timers ----
   io::Task<> flush_due_logs();
+  // Retention over all logs; returns the number of segments deleted.
   io::Task<size_t> delete_old_segments();
+  // Files and directories whose delay has passed.
   void remove_deleted_files();
   void expire_producers();
+  // Looks at the room left in each directory against reserve_bytes; while it is short, appends of clients are refused. Every second.
+  void check_space();
+  // Whether produce to this directory is to be refused (KAFKA_STORAGE_ERROR, retriable) because the disk is nearly full.
+  [[nodiscard]] bool is_full(int directory) const { return full_[static_cast<size_t>(directory)]; }
   // What the checkpoint files of each directory say of this shard's logs.
   [[nodiscard]] std::vector<DirectoryCheckpoints> checkpoints() const;
 
   // Clean close of all logs. After it checkpoints() still answers. Returns for each directory whether all its logs closed cleanly.
   io::Task<std::vector<bool>> close();
 
-  // A directory failed (EIO): its logs are abandoned and answer KAFKA_STORAGE_ERROR / are not found. Idempotent.
+  // A directory failed (EIO): its logs are abandoned and not found any more. Idempotent.
   void take_offline(int directory, const Error& why);
-  [[nodiscard]] bool is_offline(int directory) const;
-  // Called once for each directory that goes offline, on this loop (the server tells the controller and the other shards).
+  [[nodiscard]] bool is_offline(int directory) const { return offline_[static_cast<size_t>(directory)]; }
+  // Called once for each directory that goes offline, in a later step of this loop, after its logs are gone from find() (the server
+  // tells the controller and the other shards).
   void on_offline(std::function<void(int directory)> function) { on_offline_ = std::move(function); }
 
   [[nodiscard]] FilePool& files() { return files_; }
+  [[nodiscard]] LogContext& context() { return context_; }
 
  private:
   struct Entry {
@@ -93,10 +116,15 @@ class LogManager {
     io::MonoTime due;
     int directory = 0;
   };
-  io::Task<> load_directory(int directory, std::vector<FoundLog>& found, const ConfigOf& config_of);
-  io::Task<> load_some(int directory, std::vector<FoundLog>& found, size_t& next, const ConfigOf& config_of);
+  struct Loading;
+  using Logs = std::unordered_map<TopicPartition, Entry>;
+
+  io::Task<> load_some(Loading& loading, int directory);
   [[nodiscard]] int least_loaded() const;
-  io::Task<Result<void>> rename_away(const TopicPartition& partition, const char* suffix, bool doomed);
+  io::Task<Result<void>> rename_away(Logs& from, TopicPartition partition, std::string_view suffix);
+  io::Task<> close_some(std::vector<Log*>& logs, size_t& next, std::vector<bool>& clean);
+  void note_failure(Log& log, const Error& error);
+  io::Task<> drop_offline(int directory);
 
   io::Loop& loop_;
   io::Disk& disk_;
@@ -105,10 +133,13 @@ class LogManager {
   LogContext context_;
   std::vector<std::string> directories_;
   std::vector<bool> offline_;
-  std::unordered_map<TopicPartition, Entry> logs_;
+  std::vector<bool> full_;
+  Logs logs_;
+  Logs futures_;
   std::vector<Doomed> doomed_;
   std::vector<DirectoryCheckpoints> final_checkpoints_;
   std::function<void(int)> on_offline_;
+  io::TaskGroup background_;
 };
 
 }  // namespace samsa::storage

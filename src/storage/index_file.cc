@@ -1,0 +1,172 @@
+#include "storage/index_file.h"
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+
+namespace samsa::storage {
+namespace {
+
+constexpr size_t kMostPending = 1536;     // Bytes of entries before they are written.
+constexpr size_t kPageEntries = 256;      // Entries that a search reads at once.
+
+}  // namespace
+
+Result<void> IndexFile::load() {
+  pending_.clear();
+  last_.reset();
+  written_ = 0;
+  auto info = pool_.disk().stat(path());
+  exists_ = info.has_value();
+  if (!info) {
+    if (info.error().code == ErrorCode::kResourceNotFound) return {};
+    return fail(std::move(info).error());
+  }
+  written_ = info->size / entry_size_;
+  if (info->size % entry_size_ != 0) {
+    return fail(ErrorCode::kCorruptMessage, fmt::format("{}: size {} is no multiple of {}", path(), info->size, entry_size_));
+  }
+  return {};
+}
+
+Result<void> IndexFile::create() {
+  if (exists_) return {};
+  TRY(file_.get(true));
+  exists_ = true;
+  dirty_ = true;
+  return {};
+}
+
+Result<void> IndexFile::read(size_t index, uint8_t* into) {
+  SAMSA_ASSERT(index < count());
+  if (index >= written_) {
+    std::memcpy(into, pending_.data() + (index - written_) * entry_size_, entry_size_);
+    return {};
+  }
+  TRY_ASSIGN(auto file, file_.get());
+  TRY_ASSIGN(const size_t got, file->read_at(MutableBytes(into, entry_size_), index * entry_size_));
+  if (got != entry_size_) return fail(ErrorCode::kKafkaStorageError, path() + ": shorter than it was");
+  return {};
+}
+
+Result<std::optional<Buffer>> IndexFile::last() {
+  if (count() == 0) return std::optional<Buffer>();
+  if (!last_) {
+    Buffer entry(entry_size_);
+    TRY(read(count() - 1, entry.data()));
+    last_ = std::move(entry);
+  }
+  return last_;
+}
+
+Result<void> IndexFile::append(Bytes entry) {
+  SAMSA_ASSERT(entry.size() == entry_size_);
+  samsa::append(pending_, entry);
+  if (!last_) last_.emplace();
+  last_->assign(entry.begin(), entry.end());
+  if (pending_.size() >= kMostPending) return write_out();
+  return {};
+}
+
+Result<size_t> IndexFile::partition_point(const std::function<bool(const uint8_t*)>& below) {
+  size_t low = written_;
+  size_t high = count();
+  if (low == high || !below(pending_.data())) {
+    high = low;
+    low = 0;
+  }
+  if (high <= written_ && high > 0) {  // In the file: find the page by its first entry, then search within it.
+    uint8_t first[64];
+    size_t low_page = 0;
+    size_t high_page = (high - 1) / kPageEntries;
+    while (low_page < high_page) {
+      const size_t middle = (low_page + high_page + 1) / 2;
+      TRY(read(middle * kPageEntries, first));
+      (below(first) ? low_page : high_page) = below(first) ? middle : middle - 1;
+    }
+    low = low_page * kPageEntries;
+    high = std::min(high, low + kPageEntries);
+    uint8_t page[kPageEntries * 34];
+    TRY_ASSIGN(auto file, file_.get());
+    TRY_ASSIGN(const size_t got, file->read_at(MutableBytes(page, (high - low) * entry_size_), low * entry_size_));
+    if (got != (high - low) * entry_size_) return fail(ErrorCode::kKafkaStorageError, path() + ": shorter than it was");
+    size_t at = 0;
+    size_t end = high - low;
+    while (at < end) {
+      const size_t middle = (at + end) / 2;
+      if (below(page + middle * entry_size_)) {
+        at = middle + 1;
+      } else {
+        end = middle;
+      }
+    }
+    return low + at;
+  }
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    if (below(pending_.data() + (middle - written_) * entry_size_)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+Result<void> IndexFile::visit(const std::function<bool(const uint8_t*)>& take) {
+  Buffer page(kPageEntries * entry_size_);
+  for (size_t index = 0; index < count();) {
+    size_t entries = std::min(kPageEntries, index < written_ ? written_ - index : count() - index);
+    if (index < written_) {
+      TRY_ASSIGN(auto file, file_.get());
+      TRY_ASSIGN(const size_t got, file->read_at(MutableBytes(page).first(entries * entry_size_), index * entry_size_));
+      entries = got / entry_size_;
+      if (entries == 0) return fail(ErrorCode::kKafkaStorageError, path() + ": shorter than it was");
+    } else {
+      std::memcpy(page.data(), pending_.data() + (index - written_) * entry_size_, entries * entry_size_);
+    }
+    for (size_t i = 0; i < entries; ++i) {
+      if (!take(page.data() + i * entry_size_)) return {};
+    }
+    index += entries;
+  }
+  return {};
+}
+
+Result<void> IndexFile::truncate(size_t keep) {
+  if (keep >= count()) return {};
+  last_.reset();
+  if (keep >= written_) {
+    pending_.resize((keep - written_) * entry_size_);
+    return {};
+  }
+  pending_.clear();
+  TRY_ASSIGN(auto file, file_.get());
+  TRY(file->truncate(keep * entry_size_));
+  written_ = keep;
+  dirty_ = true;
+  return {};
+}
+
+Result<void> IndexFile::write_out() {
+  if (pending_.empty()) return {};
+  TRY_ASSIGN(auto file, file_.get(true));
+  exists_ = true;
+  dirty_ = true;
+  TRY(file->write_at(Bytes(pending_), written_ * entry_size_));
+  written_ += pending_.size() / entry_size_;
+  pending_.clear();
+  return {};
+}
+
+io::Task<Result<void>> IndexFile::sync() {
+  CO_TRY(write_out());
+  if (!exists_ || !dirty_) co_return Result<void>();
+  CO_TRY_ASSIGN(auto file, file_.get());
+  dirty_ = false;
+  auto synced = co_await file->sync();
+  if (!synced) dirty_ = true;
+  co_return synced;
+}
+
+}  // namespace samsa::storage

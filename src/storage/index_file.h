@@ -1,0 +1,62 @@
+// IndexFile: a file of fixed-size entries in ascending order: what .index, .timeindex and .txnindex have in common.
+//
+// New entries are kept in memory and written in groups, on write_out() and when there are many: until then a crash loses them, which
+// recovery repairs, since it rebuilds the indexes of every segment that is not known to be synced. Lookups are binary searches by
+// pread; nothing of the file is kept in memory but its last entry. The file is made with its first entry unless create() is called.
+// Format: docs/formats/segment.md. Owner: the segment's shard.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "io/task.h"
+#include "storage/file_pool.h"
+
+namespace samsa::storage {
+
+class IndexFile {
+ public:
+  IndexFile(FilePool& pool, std::string path, size_t entry_size) : pool_(pool), file_(pool, std::move(path)), entry_size_(entry_size) {}
+
+  // Takes in what is on disk. CORRUPT_MESSAGE where the size is no multiple of an entry's.
+  Result<void> load();
+  // Makes the (empty) file, so that Kafka finds it.
+  Result<void> create();
+  [[nodiscard]] bool exists() const { return exists_; }
+  // Entries, the unwritten ones too.
+  [[nodiscard]] size_t count() const { return written_ + pending_.size() / entry_size_; }
+
+  // Copies the entry into `into` (entry_size bytes).
+  Result<void> read(size_t index, uint8_t* into);
+  // The last entry, or nothing; from memory after the first time.
+  Result<std::optional<Buffer>> last();
+  Result<void> append(Bytes entry);
+  // The index of the first entry for which `below` is false; `below` must be true for a prefix only.
+  Result<size_t> partition_point(const std::function<bool(const uint8_t* entry)>& below);
+  // Calls `take` for each entry from the first on until it says false.
+  Result<void> visit(const std::function<bool(const uint8_t* entry)>& take);
+  // Keeps the first `count` entries.
+  Result<void> truncate(size_t count);
+  Result<void> write_out();
+  // Writes out and syncs; nothing where there is no file.
+  io::Task<Result<void>> sync();
+
+  [[nodiscard]] const std::string& path() const { return file_.path(); }
+  void set_path(std::string path) { file_.set_path(std::move(path)); }
+  void close_file() { file_.close(); }
+
+ private:
+  FilePool& pool_;
+  PooledFile file_;
+  size_t entry_size_;
+  size_t written_ = 0;  // Entries in the file.
+  Buffer pending_;      // Entries not yet in the file.
+  std::optional<Buffer> last_;
+  bool exists_ = false;
+  bool dirty_ = false;  // Written since the last sync.
+};
+
+}  // namespace samsa::storage

@@ -1,0 +1,288 @@
+#include "storage/log_directories.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "storage/log_loader.h"
+
+namespace samsa::storage {
+namespace {
+
+constexpr const char* kLockFile = ".lock";
+constexpr const char* kCleanFile = ".kafka_cleanshutdown";
+constexpr const char* kRecoveryFile = "recovery-point-offset-checkpoint";
+constexpr const char* kLogStartFile = "log-start-offset-checkpoint";
+constexpr const char* kHighWatermarkFile = "replication-offset-checkpoint";
+constexpr size_t kLongestName = 255;
+constexpr size_t kUniqueSize = 32;  // Hex digits.
+
+enum class Kind { kLog, kFuture, kDelete, kStray, kOther };
+
+// "-delete" of "name-3.<32 hex>-delete"; the name without the marker in `bare`.
+Kind kind_of(std::string_view name, std::string_view& bare) {
+  constexpr std::pair<std::string_view, Kind> kSuffixes[] = {{"-delete", Kind::kDelete}, {"-future", Kind::kFuture}, {"-stray", Kind::kStray}};
+  bare = name;
+  for (const auto& [suffix, kind] : kSuffixes) {
+    if (!name.ends_with(suffix)) continue;
+    const std::string_view rest = name.substr(0, name.size() - suffix.size());
+    const size_t dot = rest.rfind('.');
+    if (dot == std::string_view::npos || rest.size() - dot - 1 != kUniqueSize) continue;
+    if (rest.substr(dot + 1).find_first_not_of("0123456789abcdef") != std::string_view::npos) continue;
+    bare = rest.substr(0, dot);
+    return kind;
+  }
+  return Kind::kLog;
+}
+
+// The broker epoch of the clean-shutdown file's JSON; -1 where it cannot be read.
+int64_t broker_epoch_of(std::string_view json) {
+  constexpr std::string_view kKey = "\"brokerEpoch\"";
+  const size_t key = json.find(kKey);
+  if (key == std::string_view::npos) return -1;
+  size_t at = key + kKey.size();
+  while (at < json.size() && (json[at] == ' ' || json[at] == ':')) ++at;
+  int64_t epoch = -1;
+  const auto [end, error] = std::from_chars(json.data() + at, json.data() + json.size(), epoch);
+  return error == std::errc() ? epoch : -1;
+}
+
+OffsetMap checkpoint_or_empty(io::Disk& disk, const std::string& path) {
+  auto entries = read_offset_checkpoint(disk, path);
+  if (entries) return *std::move(entries);
+  SAMSA_LOG_WARN("{}: {}; taken as empty", path, entries.error().text());
+  return {};
+}
+
+Offset entry_or_zero(const OffsetMap& map, const TopicPartition& partition) {
+  const auto found = map.find(partition);
+  return found == map.end() ? 0 : found->second;
+}
+
+}  // namespace
+
+std::optional<TopicPartition> parse_partition_directory(std::string_view name) {
+  const size_t dash = name.rfind('-');
+  if (dash == std::string_view::npos || dash == 0 || dash + 1 == name.size()) return std::nullopt;
+  PartitionIndex partition = -1;
+  const std::string_view digits = name.substr(dash + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), partition);
+  if (error != std::errc() || end != digits.data() + digits.size() || partition < 0) return std::nullopt;
+  return TopicPartition{std::string(name.substr(0, dash)), partition};
+}
+
+std::string renamed_directory(const TopicPartition& partition, Uuid unique, std::string_view suffix) {
+  const std::string tail = fmt::format("-{}.{}{}", partition.partition, unique.to_hex(), suffix);
+  std::string topic = partition.topic;
+  if (suffix != "-future" && topic.size() + tail.size() > kLongestName) topic.resize(kLongestName - tail.size());
+  return topic + tail;
+}
+
+LogDirectories::~LogDirectories() = default;
+
+Result<std::unique_ptr<LogDirectories>> LogDirectories::open(io::Disk& disk, io::Random& random, std::vector<std::string> paths,
+                                                             NodeId node_id, std::optional<std::string> cluster_id) {
+  std::unique_ptr<LogDirectories> opened(new LogDirectories(disk));
+  std::optional<Error> first_error;
+  for (auto& path : paths) {
+    LogDirectory directory;
+    directory.path = std::move(path);
+    auto ready = opened->open_directory(directory);
+    if (!ready) {
+      // In use or not formatted: the operator's mistake. Anything else: the directory is broken and the node goes on without it.
+      const ErrorCode code = ready.error().code;
+      if (code == ErrorCode::kInvalidConfig || code == ErrorCode::kResourceNotFound) return fail(std::move(ready).error());
+      SAMSA_LOG_ERROR("log directory {}: {}; it is offline", directory.path, ready.error().text());
+      if (!first_error) first_error = ready.error();
+      directory.offline = std::move(ready).error();
+    }
+    opened->directories_.push_back(std::move(directory));
+  }
+  const bool any = std::ranges::any_of(opened->directories_, [](const auto& d) { return !d.offline; });
+  if (!any) return fail(first_error.value_or(Error{ErrorCode::kInvalidConfig, "log.dirs names no directory"}));
+  TRY(opened->check_identities(node_id, cluster_id, random));
+  return opened;
+}
+
+Result<void> LogDirectories::open_directory(LogDirectory& directory) {
+  TRY(disk_.create_directories(directory.path));
+  auto lock = disk_.lock(io::join_path(directory.path, kLockFile));
+  if (!lock) {
+    return fail(ErrorCode::kInvalidConfig, fmt::format("log.dirs: {} is in use by another process ({})", directory.path, lock.error().text()));
+  }
+  directory.lock = std::move(*lock);
+  auto meta = read_meta_properties(disk_, directory.path);
+  if (meta) {
+    directory.meta = std::move(*meta);
+  } else if (meta.error().code != ErrorCode::kResourceNotFound) {
+    return fail(std::move(meta).error());
+  }
+  const std::string clean_path = io::join_path(directory.path, kCleanFile);
+  auto clean = io::read_file(disk_, clean_path);
+  if (clean) {
+    directory.clean = true;
+    directory.previous_broker_epoch = broker_epoch_of(as_text(*clean));
+    TRY(disk_.remove_file(clean_path));
+  } else if (clean.error().code != ErrorCode::kResourceNotFound) {
+    return fail(std::move(clean).error());
+  }
+  directory.checkpoints.recovery_point = checkpoint_or_empty(disk_, io::join_path(directory.path, kRecoveryFile));
+  directory.checkpoints.log_start = checkpoint_or_empty(disk_, io::join_path(directory.path, kLogStartFile));
+  directory.checkpoints.high_watermark = checkpoint_or_empty(disk_, io::join_path(directory.path, kHighWatermarkFile));
+  return {};
+}
+
+Result<void> LogDirectories::check_identities(NodeId node_id, const std::optional<std::string>& cluster_id, io::Random& random) {
+  std::optional<std::string> cluster = cluster_id;
+  bool any_formatted = false;
+  std::set<Uuid> ids;
+  for (const auto& directory : directories_) {
+    if (directory.offline || !directory.meta.cluster_id) continue;
+    any_formatted = true;
+    if (!cluster) cluster = directory.meta.cluster_id;
+    if (*directory.meta.cluster_id != *cluster) {
+      return fail(ErrorCode::kInvalidConfig, fmt::format("{}/meta.properties: cluster.id is {}, it must be {}: the directory belongs to another cluster",
+                                                         directory.path, *directory.meta.cluster_id, *cluster));
+    }
+    if (directory.meta.node_id && *directory.meta.node_id != node_id) {
+      return fail(ErrorCode::kInvalidConfig, fmt::format("{}/meta.properties: node.id is {}, the configured node.id is {}", directory.path,
+                                                         directory.meta.node_id->value, node_id.value));
+    }
+    if (directory.meta.directory_id && !ids.insert(*directory.meta.directory_id).second) {
+      return fail(ErrorCode::kInvalidConfig, fmt::format("{}/meta.properties: directory.id {} is that of another log directory too",
+                                                         directory.path, directory.meta.directory_id->to_string()));
+    }
+  }
+  if (!any_formatted) {
+    return fail(ErrorCode::kInvalidConfig, fmt::format("{}: no meta.properties, the directory is not formatted (kafka-storage.sh format)",
+                                                       directories_.front().path));
+  }
+  cluster_id_ = *cluster;
+  for (auto& directory : directories_) {
+    if (directory.offline || (directory.meta.cluster_id && directory.meta.directory_id)) continue;
+    directory.meta.version = 1;
+    directory.meta.cluster_id = cluster_id_;
+    directory.meta.node_id = node_id;
+    if (!directory.meta.directory_id) directory.meta.directory_id = random.uuid();
+    TRY(write_meta_properties(disk_, directory.path, directory.meta));
+  }
+  return {};
+}
+
+std::vector<std::string> LogDirectories::paths() const {
+  std::vector<std::string> paths;
+  for (const auto& directory : directories_) paths.push_back(directory.path);
+  return paths;
+}
+
+int LogDirectories::index_of(Uuid directory_id) const {
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    if (directories_[i].meta.directory_id == directory_id) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+int64_t LogDirectories::previous_broker_epoch() const {
+  std::optional<int64_t> epoch;
+  for (const auto& directory : directories_) {
+    if (directory.offline) continue;
+    if (!directory.clean || (epoch && *epoch != directory.previous_broker_epoch)) return -1;
+    epoch = directory.previous_broker_epoch;
+  }
+  return epoch.value_or(-1);
+}
+
+Result<std::vector<FoundLog>> LogDirectories::find_logs() {
+  std::vector<FoundLog> found;
+  std::map<TopicPartition, size_t> seen;
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    LogDirectory& directory = directories_[i];
+    if (directory.offline) continue;
+    auto entries = disk_.list(directory.path);
+    if (!entries) {
+      take_offline(i, std::move(entries).error());
+      continue;
+    }
+    for (const auto& entry : *entries) {
+      if (!entry.directory || entry.name == "__cluster_metadata-0" || entry.name == "remote-log-index-cache") continue;
+      const std::string path = io::join_path(directory.path, entry.name);
+      std::string_view bare;
+      const Kind kind = kind_of(entry.name, bare);
+      if (kind == Kind::kDelete) directory.doomed.push_back(path);
+      if (kind == Kind::kDelete || kind == Kind::kStray) continue;
+      const auto partition = parse_partition_directory(bare);
+      if (!partition) {
+        return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: not the directory of a partition; log.dirs may hold nothing else", path));
+      }
+      FoundLog log{.directory = static_cast<int>(i), .path = path, .partition = *partition};
+      log.future = kind == Kind::kFuture;
+      if (!log.future && !seen.emplace(*partition, i).second) {
+        return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: the partition is in {} too", path, directories_[seen[*partition]].path));
+      }
+      log.clean = directory.clean;
+      if (auto id = read_partition_metadata(disk_, path)) log.topic_id = *id;
+      log.recovery_point = entry_or_zero(directory.checkpoints.recovery_point, *partition);
+      log.log_start_offset = entry_or_zero(directory.checkpoints.log_start, *partition);
+      log.high_watermark = entry_or_zero(directory.checkpoints.high_watermark, *partition);
+      found.push_back(std::move(log));
+    }
+  }
+  return found;
+}
+
+namespace {
+
+OffsetMap merged(const std::vector<std::vector<DirectoryCheckpoints>>& parts, size_t index, OffsetMap DirectoryCheckpoints::* field) {
+  OffsetMap all;
+  for (const auto& shard : parts) {
+    if (index < shard.size()) all.insert((shard[index].*field).begin(), (shard[index].*field).end());
+  }
+  return all;
+}
+
+}  // namespace
+
+Result<void> LogDirectories::write_some(const std::vector<std::vector<DirectoryCheckpoints>>& parts, bool only_high_watermarks) {
+  std::optional<Error> first_error;
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    if (directories_[i].offline) continue;
+    const auto write = [&](const char* name, OffsetMap DirectoryCheckpoints::* field) {
+      return write_offset_checkpoint(disk_, io::join_path(directories_[i].path, name), merged(parts, i, field));
+    };
+    auto written = write(kHighWatermarkFile, &DirectoryCheckpoints::high_watermark);
+    if (written && !only_high_watermarks) written = write(kRecoveryFile, &DirectoryCheckpoints::recovery_point);
+    if (written && !only_high_watermarks) written = write(kLogStartFile, &DirectoryCheckpoints::log_start);
+    if (written) continue;
+    if (!first_error) first_error = written.error();
+    // A full disk is no broken one: the next round writes it.
+    if (!io::is_no_space(written.error())) take_offline(i, std::move(written).error());
+  }
+  if (first_error) return fail(*first_error);
+  return {};
+}
+
+Result<void> LogDirectories::write_checkpoints(const std::vector<std::vector<DirectoryCheckpoints>>& parts) { return write_some(parts, false); }
+Result<void> LogDirectories::write_high_watermarks(const std::vector<std::vector<DirectoryCheckpoints>>& parts) { return write_some(parts, true); }
+
+Result<void> LogDirectories::mark_clean(size_t index, int64_t broker_epoch) {
+  const LogDirectory& directory = directories_[index];
+  if (directory.offline) return fail(*directory.offline);
+  const std::string json = fmt::format("{{\"version\":0,\"brokerEpoch\":{}}}", broker_epoch);
+  return io::write_file_atomically(disk_, io::join_path(directory.path, kCleanFile), as_bytes(json));
+}
+
+void LogDirectories::take_offline(size_t index, Error why) {
+  LogDirectory& directory = directories_[index];
+  if (directory.offline) return;
+  SAMSA_LOG_ERROR("log directory {} is offline: {}", directory.path, why.text());
+  directory.offline = std::move(why);
+}
+
+void LogDirectories::release() {
+  for (auto& directory : directories_) directory.lock.reset();
+}
+
+}  // namespace samsa::storage

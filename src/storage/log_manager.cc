@@ -1,0 +1,360 @@
+#include "storage/log_manager.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+
+namespace samsa::storage {
+namespace {
+
+constexpr int kClosingAtOnce = 16;  // Syncs under way at a time while closing.
+
+}  // namespace
+
+LogManager::LogManager(io::Loop& loop, io::Disk& disk, LogManagerConfig config)
+    : loop_(loop),
+      disk_(disk),
+      config_(std::move(config)),
+      files_(disk, config_.open_files),
+      context_{loop, disk, files_, config_.producer_id_expiration_ms, config_.verify_transactions},
+      background_(loop) {
+  context_.on_failure = [this](Log& log, const Error& error) { note_failure(log, error); };
+}
+
+LogManager::~LogManager() = default;
+
+void LogManager::set_directories(std::vector<std::string> paths) {
+  directories_ = std::move(paths);
+  offline_.assign(directories_.size(), false);
+  full_.assign(directories_.size(), false);
+}
+
+// ---- Load ----
+
+struct LogManager::Loading {
+  std::vector<FoundLog> found;
+  ConfigOf config_of;
+  std::vector<std::vector<size_t>> by_directory;  // Indexes into found.
+  std::vector<size_t> next;                       // How far each directory is.
+};
+
+io::Task<Result<void>> LogManager::load(std::vector<FoundLog> found, ConfigOf config_of) {
+  Loading loading{std::move(found), std::move(config_of), {}, {}};
+  loading.by_directory.resize(directories_.size());
+  loading.next.resize(directories_.size());
+  for (size_t i = 0; i < loading.found.size(); ++i) loading.by_directory[static_cast<size_t>(loading.found[i].directory)].push_back(i);
+  logs_.reserve(loading.found.size());
+  io::TaskGroup loaders(loop_);
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    const size_t parallel = std::min(static_cast<size_t>(std::max(config_.recovery_threads, 1)), loading.by_directory[i].size());
+    for (size_t j = 0; j < parallel; ++j) loaders.spawn(load_some(loading, static_cast<int>(i)));
+  }
+  co_await loaders.join();
+  const bool all_offline = !directories_.empty() && std::ranges::all_of(offline_, [](bool offline) { return offline; });
+  if (all_offline) co_return fail(ErrorCode::kKafkaStorageError, "all log directories are offline");
+  co_return Result<void>();
+}
+
+io::Task<> LogManager::load_some(Loading& loading, int directory) {
+  const auto& mine = loading.by_directory[static_cast<size_t>(directory)];
+  size_t& next = loading.next[static_cast<size_t>(directory)];
+  while (next < mine.size() && !is_offline(directory)) {
+    FoundLog& found = loading.found[mine[next++]];
+    OpenLog options;
+    options.directory = found.path;
+    options.partition = found.partition;
+    options.config = loading.config_of(found.partition.topic);
+    options.recovery_point = found.recovery_point;
+    options.log_start_offset = found.log_start_offset;
+    options.high_watermark = found.high_watermark;
+    options.clean = found.clean;
+    auto log = co_await Log::open(context_, std::move(options));
+    if (!log) {
+      take_offline(directory, log.error());
+      co_return;
+    }
+    (found.future ? futures_ : logs_)[found.partition] = {*std::move(log), directory};
+  }
+}
+
+// ---- Logs ----
+
+Log* LogManager::find(const TopicPartition& partition) const {
+  const auto found = logs_.find(partition);
+  return found == logs_.end() || is_offline(found->second.directory) ? nullptr : found->second.log.get();
+}
+
+Log* LogManager::find_future(const TopicPartition& partition) const {
+  const auto found = futures_.find(partition);
+  return found == futures_.end() || is_offline(found->second.directory) ? nullptr : found->second.log.get();
+}
+
+int LogManager::directory_of(const TopicPartition& partition) const {
+  const auto found = logs_.find(partition);
+  return found == logs_.end() ? -1 : found->second.directory;
+}
+
+int LogManager::future_directory_of(const TopicPartition& partition) const {
+  const auto found = futures_.find(partition);
+  return found == futures_.end() ? -1 : found->second.directory;
+}
+
+int LogManager::least_loaded() const {
+  std::vector<size_t> counts(directories_.size());
+  for (const auto& [partition, entry] : logs_) ++counts[static_cast<size_t>(entry.directory)];
+  int best = -1;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (!offline_[i] && (best < 0 || counts[i] < counts[static_cast<size_t>(best)])) best = static_cast<int>(i);
+  }
+  return best;
+}
+
+io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition, Uuid topic_id, const LogConfig& config, int directory) {
+  const TopicPartition key = partition;
+  if (const auto found = logs_.find(key); found != logs_.end()) {
+    if (is_offline(found->second.directory)) co_return fail(ErrorCode::kKafkaStorageError, "the partition's log directory is offline");
+    Log& log = *found->second.log;
+    if (!topic_id.is_zero()) CO_TRY(log.assign_topic_id(topic_id));
+    log.update_config(config);
+    co_return &log;
+  }
+  if (directory < 0) directory = least_loaded();
+  if (directory < 0 || is_offline(directory)) co_return fail(ErrorCode::kKafkaStorageError, "the log directory is offline");
+  OpenLog options;
+  options.directory = io::join_path(directories_[static_cast<size_t>(directory)], key.to_string());
+  options.partition = key;
+  options.topic_id = topic_id;
+  options.config = config;
+  auto log = co_await Log::open(context_, std::move(options));
+  if (!log) {
+    if (log.error().code == ErrorCode::kKafkaStorageError && !io::is_no_space(log.error())) take_offline(directory, log.error());
+    co_return fail(std::move(log).error());
+  }
+  Log* made = log->get();
+  logs_[key] = {*std::move(log), directory};
+  co_return made;
+}
+
+// Takes the log out of service under another directory name. "-delete" ones go after the delay.
+io::Task<Result<void>> LogManager::rename_away(Logs& from, TopicPartition partition, std::string_view suffix) {
+  const auto found = from.find(partition);
+  if (found == from.end()) co_return fail(ErrorCode::kUnknownTopicOrPartition, partition.to_string() + " has no log here");
+  const Entry entry = std::move(found->second);
+  from.erase(found);
+  co_await entry.log->abandon();
+  if (is_offline(entry.directory)) co_return Result<void>();
+  const std::string& directory = directories_[static_cast<size_t>(entry.directory)];
+  const std::string path = io::join_path(directory, renamed_directory(partition, loop_.random().uuid(), suffix));
+  if (auto renamed = entry.log->rename_directory(path); !renamed) {
+    take_offline(entry.directory, renamed.error());
+    co_return renamed;
+  }
+  if (suffix == "-delete") {
+    doomed_.push_back({path, loop_.now() + std::chrono::milliseconds(entry.log->config().file_delete_delay_ms), entry.directory});
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> LogManager::remove(const TopicPartition& partition) { return rename_away(logs_, partition, "-delete"); }
+io::Task<Result<void>> LogManager::remove_future(const TopicPartition& partition) { return rename_away(futures_, partition, "-delete"); }
+io::Task<Result<void>> LogManager::set_aside_as_stray(const TopicPartition& partition) { return rename_away(logs_, partition, "-stray"); }
+
+void LogManager::update_config(const std::string& topic, const LogConfig& config) {
+  for (auto* logs : {&logs_, &futures_}) {
+    for (auto& [partition, entry] : *logs) {
+      if (partition.topic == topic) entry.log->update_config(config);
+    }
+  }
+}
+
+void LogManager::for_each(const std::function<void(Log&)>& function) const {
+  for (const auto& [partition, entry] : logs_) {
+    if (!is_offline(entry.directory)) function(*entry.log);
+  }
+}
+
+// ---- Moves between directories ----
+
+io::Task<Result<Log*>> LogManager::get_or_create_future(const TopicPartition& partition, int directory) {
+  const TopicPartition key = partition;
+  const auto current = logs_.find(key);
+  if (current == logs_.end()) co_return fail(ErrorCode::kReplicaNotAvailable, key.to_string() + " has no log here");
+  if (is_offline(directory)) co_return fail(ErrorCode::kKafkaStorageError, "the log directory is offline");
+  if (const auto found = futures_.find(key); found != futures_.end()) {
+    if (found->second.directory == directory) co_return found->second.log.get();
+    CO_TRY(co_await rename_away(futures_, key, "-delete"));
+  }
+  Log& source = *current->second.log;
+  OpenLog options;
+  options.directory = io::join_path(directories_[static_cast<size_t>(directory)], renamed_directory(key, loop_.random().uuid(), "-future"));
+  options.partition = key;
+  options.topic_id = source.topic_id();
+  options.config = source.config();
+  options.log_start_offset = source.log_start_offset();
+  CO_TRY_ASSIGN(auto log, co_await Log::open(context_, std::move(options)));
+  Log* made = log.get();
+  futures_[key] = {std::move(log), directory};
+  co_return made;
+}
+
+io::Task<Result<Log*>> LogManager::promote_future(const TopicPartition& partition) {
+  const TopicPartition key = partition;
+  if (!futures_.contains(key)) co_return fail(ErrorCode::kReplicaNotAvailable, key.to_string() + " has no future log");
+  CO_TRY(co_await futures_[key].log->flush());
+  const Offset high_watermark = logs_.contains(key) ? logs_[key].log->high_watermark() : 0;
+  // The old one goes first: two directories of one name would stop the next start.
+  if (logs_.contains(key)) CO_TRY(co_await rename_away(logs_, key, "-delete"));
+  Entry entry = std::move(futures_[key]);
+  futures_.erase(key);
+  CO_TRY(entry.log->rename_directory(io::join_path(directories_[static_cast<size_t>(entry.directory)], key.to_string())));
+  entry.log->set_high_watermark(high_watermark);
+  Log* promoted = entry.log.get();
+  logs_[key] = std::move(entry);
+  co_return promoted;
+}
+
+// ---- Timers ----
+
+io::Task<> LogManager::flush_due_logs() {
+  std::vector<TopicPartition> due;
+  for (const auto& [partition, entry] : logs_) {
+    if (!is_offline(entry.directory) && entry.log->flush_due()) due.push_back(partition);
+  }
+  for (const auto& partition : due) {
+    if (Log* log = find(partition)) (void)co_await log->flush();  // A failure was noted by the log.
+  }
+}
+
+io::Task<size_t> LogManager::delete_old_segments() {
+  std::vector<TopicPartition> all;
+  for (const auto& [partition, entry] : logs_) all.push_back(partition);
+  size_t deleted = 0;
+  for (const auto& partition : all) {
+    if (Log* log = find(partition)) {
+      auto count = log->delete_old_segments();
+      if (count) {
+        deleted += *count;
+      } else {
+        SAMSA_LOG_WARN("{}: {}", partition.to_string(), count.error().text());
+      }
+    }
+    co_await io::yield(loop_);
+  }
+  co_return deleted;
+}
+
+void LogManager::add_doomed(int directory, std::vector<std::string> paths) {
+  for (auto& path : paths) doomed_.push_back({std::move(path), loop_.now() + std::chrono::milliseconds(config_.defaults.file_delete_delay_ms), directory});
+}
+
+void LogManager::remove_deleted_files() {
+  for (const auto& [partition, entry] : logs_) entry.log->remove_deleted_files();
+  const io::MonoTime now = loop_.now();
+  std::erase_if(doomed_, [&](const Doomed& doomed) {
+    if (doomed.due > now) return false;
+    if (is_offline(doomed.directory)) return true;
+    if (auto removed = disk_.remove_tree(doomed.path); !removed && removed.error().code != ErrorCode::kResourceNotFound) {
+      SAMSA_LOG_WARN("{}: {}", doomed.path, removed.error().text());
+    }
+    return true;
+  });
+}
+
+void LogManager::expire_producers() {
+  for (const auto& [partition, entry] : logs_) entry.log->expire_producers();
+}
+
+void LogManager::check_space() {
+  if (config_.reserve_bytes == 0) return;
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    if (offline_[i]) continue;
+    const auto space = disk_.space(directories_[i]);
+    if (!space) continue;
+    const bool full = space->usable_bytes < config_.reserve_bytes;
+    if (full == full_[i]) continue;
+    full_[i] = full;
+    if (full) {
+      SAMSA_LOG_WARN("log directory {}: {} bytes left, below the reserve of {}: produce is refused", directories_[i], space->usable_bytes,
+                     config_.reserve_bytes);
+    } else {
+      SAMSA_LOG_INFO("log directory {}: there is room again", directories_[i]);
+    }
+  }
+}
+
+std::vector<DirectoryCheckpoints> LogManager::checkpoints() const {
+  if (!final_checkpoints_.empty()) return final_checkpoints_;
+  std::vector<DirectoryCheckpoints> parts(directories_.size());
+  for (const auto& [partition, entry] : logs_) {
+    const Log& log = *entry.log;
+    DirectoryCheckpoints& part = parts[static_cast<size_t>(entry.directory)];
+    part.recovery_point[partition] = log.recovery_point();
+    part.high_watermark[partition] = log.high_watermark();
+    if (log.log_start_offset() > log.first_segment_offset()) part.log_start[partition] = log.log_start_offset();
+  }
+  return parts;
+}
+
+// ---- Close, offline ----
+
+io::Task<> LogManager::close_some(std::vector<Log*>& logs, size_t& next, std::vector<bool>& clean) {
+  while (next < logs.size()) {
+    Log* log = logs[next++];
+    auto closed = co_await log->close();
+    if (closed) continue;
+    SAMSA_LOG_ERROR("{}: {}", log->directory(), closed.error().text());
+    for (size_t i = 0; i < directories_.size(); ++i) {
+      if (io::parent_path(log->directory()) == directories_[i]) clean[i] = false;
+    }
+  }
+}
+
+io::Task<std::vector<bool>> LogManager::close() {
+  std::vector<bool> clean(directories_.size());
+  for (size_t i = 0; i < clean.size(); ++i) clean[i] = !offline_[i];
+  std::vector<Log*> logs;
+  for (auto* map : {&logs_, &futures_}) {
+    for (auto& [partition, entry] : *map) {
+      if (!is_offline(entry.directory)) logs.push_back(entry.log.get());
+    }
+  }
+  co_await background_.join();
+  size_t next = 0;
+  io::TaskGroup closers(loop_);
+  for (int i = 0; i < kClosingAtOnce; ++i) closers.spawn(close_some(logs, next, clean));
+  co_await closers.join();
+  co_await background_.join();
+  final_checkpoints_ = checkpoints();
+  co_return clean;
+}
+
+// Called from within a log's operation: the log must not go away under it.
+void LogManager::note_failure(Log& log, const Error& error) {
+  const std::string directory = io::parent_path(log.directory());
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    if (directories_[i] == directory) take_offline(static_cast<int>(i), error);
+  }
+}
+
+void LogManager::take_offline(int directory, const Error& why) {
+  if (is_offline(directory)) return;
+  offline_[static_cast<size_t>(directory)] = true;
+  SAMSA_LOG_ERROR("log directory {} is offline: {}", directories_[static_cast<size_t>(directory)], why.text());
+  background_.spawn(drop_offline(directory));
+}
+
+io::Task<> LogManager::drop_offline(int directory) {
+  // The logs stay allocated: callers may hold them across an await. They refuse everything.
+  for (auto* logs : {&logs_, &futures_}) {
+    std::vector<Log*> affected;
+    for (auto& [partition, entry] : *logs) {
+      if (entry.directory == directory) affected.push_back(entry.log.get());
+    }
+    for (Log* log : affected) co_await log->abandon();
+  }
+  if (on_offline_) on_offline_(directory);
+}
+
+}  // namespace samsa::storage

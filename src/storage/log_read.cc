@@ -1,0 +1,201 @@
+// Log: reading and looking up.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "protocol/legacy_batch.h"
+#include "storage/leader_epoch_cache.h"
+#include "storage/log.h"
+#include "storage/producer_state.h"
+#include "storage/segment_list.h"
+
+namespace samsa::storage {
+
+io::Task<Result<LogRead>> Log::read(ReadRequest request) {
+  if (request.offset < log_start_offset_ || request.offset > log_end_offset_) {
+    co_return fail(ErrorCode::kOffsetOutOfRange, fmt::format("Offset {} is out of range: {} has {} to {}", request.offset,
+                                                             partition_.to_string(), log_start_offset_, log_end_offset_));
+  }
+  const Offset upper_bound = std::min(request.upper_bound, log_end_offset_);
+  if (request.offset >= upper_bound) co_return LogRead{};
+  for (size_t i = segments_->index_of(request.offset); i < segments_->size(); ++i) {
+    const std::shared_ptr<Segment> segment = segments_->at(i);
+    if (segment->base_offset() >= upper_bound) break;
+    auto read = read_segment(*segment, request, upper_bound);
+    if (!read) co_return fail(std::move(read).error());
+    // A segment whose tail was compacted away may end before the offset: the next one has what follows.
+    if (read->first_batch_offset < 0) continue;
+    if (request.aborted_transactions) {
+      Offset to = upper_bound;
+      const io::FileSlice& slice = read->slices.empty() ? io::FileSlice{} : read->slices.front();
+      if (read->segment_end && i + 1 < segments_->size()) {
+        to = std::min(to, segments_->at(i + 1)->base_offset());
+      } else if (!read->segment_end && !read->slices.empty()) {
+        CO_TRY_ASSIGN(const auto behind, segment->offsets().offset_at_or_behind(slice.offset + slice.length));
+        to = std::min(to, behind.value_or(to));
+      }
+      CO_TRY(collect_aborted(i, request.offset, to, read->aborted));
+    }
+    co_return read;
+  }
+  co_return LogRead{};
+}
+
+// What the segment has from the offset on, below the bound. first_batch_offset -1: nothing at or behind the offset.
+Result<LogRead> Log::read_segment(Segment& segment, const ReadRequest& request, Offset upper_bound) {
+  LogRead read;
+  TRY_ASSIGN(const auto first, segment.find(request.offset));
+  if (!first) return read;
+  read.first_batch_offset = first->base_offset;
+  uint64_t end = segment.size();
+  if (upper_bound < log_end_offset_) {
+    TRY_ASSIGN(const auto bound, segment.find(upper_bound));
+    if (bound) end = bound->position;
+  }
+  if (end <= first->position) return read;
+  uint64_t length = std::min(request.max_bytes, end - first->position);
+  if (length < first->size) {
+    if (!request.min_one_batch) return read;
+    length = first->size;
+  }
+  TRY_ASSIGN(auto file, segment.open_file());
+  read.segment_end = first->position + length == segment.size() && &segment != &segments_->active();
+  read.slices.push_back({std::move(file), first->position, length});
+  return read;
+}
+
+io::Task<Result<Buffer>> Log::read_bytes(ReadRequest request) {
+  CO_TRY_ASSIGN(const LogRead found, co_await read(request));
+  Buffer bytes(found.size());
+  size_t at = 0;
+  for (const auto& slice : found.slices) {
+    CO_TRY_ASSIGN(const size_t got, co_await slice.file->read_at_async(MutableBytes(bytes).subspan(at, slice.length), slice.offset));
+    if (got != slice.length) co_return fail(ErrorCode::kKafkaStorageError, slice.file->path() + ": shorter than it was");
+    at += slice.length;
+  }
+  size_t whole = 0;
+  while (bytes.size() - whole >= protocol::kBatchOverhead) {
+    const int64_t size = protocol::BatchHeader(bytes.data() + whole).size();
+    if (size <= 0 || static_cast<uint64_t>(size) > bytes.size() - whole) break;
+    whole += static_cast<size_t>(size);
+  }
+  bytes.resize(whole);
+  co_return bytes;
+}
+
+// ---- Aborted transactions ----
+
+Result<std::vector<AbortedTransaction>> Log::aborted_transactions(Offset from, Offset to) {
+  std::vector<AbortedTransaction> aborted;
+  TRY(collect_aborted(segments_->index_of(from), from, to, aborted));
+  return aborted;
+}
+
+// The marker of a transaction may lie segments behind its data, so the walk goes on until an entry says that nothing can follow.
+Result<void> Log::collect_aborted(size_t segment_index, Offset from, Offset to, std::vector<AbortedTransaction>& into) {
+  std::vector<AbortedEntry> entries;
+  for (size_t i = segment_index; i < segments_->size(); ++i) {
+    TransactionIndex& index = segments_->at(i)->transactions();
+    if (index.file().count() == 0) continue;
+    TRY_ASSIGN(const bool complete, index.collect(from, to, entries));
+    if (complete) break;
+  }
+  for (const auto& entry : entries) into.push_back({entry.producer_id, entry.first_offset});
+  return {};
+}
+
+// ---- Timestamps ----
+
+io::Task<Result<std::optional<TimestampOffset>>> Log::offset_for_timestamp(TimestampMs timestamp) {
+  for (size_t i = segments_->index_of(log_start_offset_); i < segments_->size(); ++i) {
+    const std::shared_ptr<Segment> segment = segments_->at(i);
+    if (segment->size() == 0) continue;
+    CO_TRY_ASSIGN(const TimestampEntry newest, segment->max_timestamp());
+    if (newest.timestamp < timestamp) continue;
+    CO_TRY_ASSIGN(const auto found, co_await first_record_at(segment, timestamp));
+    if (found) co_return found;
+  }
+  co_return std::optional<TimestampOffset>();
+}
+
+io::Task<Result<std::optional<TimestampOffset>>> Log::offset_of_max_timestamp() {
+  std::shared_ptr<Segment> holder;
+  TimestampMs newest = kNoTimestamp;
+  for (const auto& segment : segments_->all()) {
+    if (segment->size() == 0) continue;
+    CO_TRY_ASSIGN(const TimestampEntry entry, segment->max_timestamp());
+    if (entry.timestamp > newest) {
+      newest = entry.timestamp;
+      holder = segment;
+    }
+  }
+  if (!holder) co_return std::optional<TimestampOffset>();
+  co_return co_await first_record_at(holder, newest);
+}
+
+namespace {
+
+// The first record of the batch with at least this timestamp and at or above `from`.
+Result<std::optional<TimestampOffset>> record_at(Bytes bytes, TimestampMs timestamp, Offset from, protocol::Scratch& scratch) {
+  std::vector<protocol::Record> records;
+  LeaderEpoch epoch = kNoLeaderEpoch;
+  if (protocol::BatchHeader(bytes.data()).magic() < protocol::kMagicV2) {
+    TRY(protocol::read_legacy_entry(bytes, scratch, records));
+    for (const auto& record : records) {
+      if (record.timestamp >= timestamp && record.offset >= from) return std::optional(TimestampOffset{record.timestamp, record.offset, epoch});
+    }
+    return std::optional<TimestampOffset>();
+  }
+  TRY_ASSIGN(const auto batch, protocol::BatchView::parse(bytes));
+  epoch = batch.leader_epoch();
+  if (batch.timestamp_type() == protocol::TimestampType::kLogAppendTime) {
+    return std::optional(TimestampOffset{batch.max_timestamp(), std::max(batch.base_offset(), from), epoch});
+  }
+  TRY_ASSIGN(auto reader, protocol::RecordReader::open(batch, scratch));
+  protocol::Record record;
+  for (;;) {
+    TRY_ASSIGN(const bool more, reader.next(record));
+    if (!more) return std::optional<TimestampOffset>();
+    if (record.timestamp >= timestamp && record.offset >= from) return std::optional(TimestampOffset{record.timestamp, record.offset, epoch});
+  }
+}
+
+}  // namespace
+
+io::Task<Result<std::optional<TimestampOffset>>> Log::first_record_at(std::shared_ptr<Segment> segment, TimestampMs timestamp) {
+  const Offset from = log_start_offset_;
+  CO_TRY_ASSIGN(auto place, segment->find_timestamp(timestamp, from));
+  while (place) {
+    CO_TRY_ASSIGN(const Buffer bytes, segment->read_bytes(place->position, place->size));
+    auto found = record_at(bytes, timestamp, from, *scratch_);
+    if (!found || *found) co_return found;
+    CO_TRY_ASSIGN(place, segment->batch_at(place->position + place->size));  // Only emptied batches get here.
+  }
+  co_return std::optional<TimestampOffset>();
+}
+
+// ---- Estimates ----
+
+Offset Log::segment_base_of(Offset offset) const { return segments_->at(segments_->index_of(offset))->base_offset(); }
+
+Offset Log::first_segment_offset() const { return segments_->first().base_offset(); }
+
+uint64_t Log::bytes_between(Offset from, Offset to) const {
+  to = std::min(to, log_end_offset_);
+  if (from >= to) return 0;
+  const size_t first = segments_->index_of(from);
+  const size_t last = segments_->index_of(to - 1);
+  const auto position_of = [&](size_t index, Offset offset) -> uint64_t {
+    if (offset >= log_end_offset_) return segments_->at(index)->size();
+    auto place = segments_->at(index)->find(offset);
+    return place && *place ? (*place)->position : segments_->at(index)->size();
+  };
+  const uint64_t start = position_of(first, from);
+  const uint64_t end = position_of(last, to);
+  if (first == last) return end > start ? end - start : 0;
+  uint64_t total = segments_->at(first)->size() - start + end;
+  for (size_t i = first + 1; i < last; ++i) total += segments_->at(i)->size();
+  return total;
+}
+
+}  // namespace samsa::storage

@@ -1,0 +1,140 @@
+// Log: what takes records away: truncation, the log start, retention.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "storage/leader_epoch_cache.h"
+#include "storage/log.h"
+#include "storage/log_loader.h"
+#include "storage/producer_state.h"
+#include "storage/segment_list.h"
+
+namespace samsa::storage {
+
+io::Task<Result<void>> Log::truncate_to(Offset offset) {
+  if (failure_) co_return fail(*failure_);
+  if (offset >= log_end_offset_) co_return Result<void>();
+  if (offset < segments_->first().base_offset()) {
+    co_return co_await truncate_fully_and_start_at(offset);
+  }
+  SAMSA_LOG_INFO("{}: truncating from {} to {}", directory_, log_end_offset_, offset);
+  ++truncations_;
+  const size_t holder = segments_->index_of(offset);
+  auto removed = remove_segments(segments_->take(holder + 1, segments_->size()), false);
+  if (!removed) co_return fail(failed(std::move(removed).error()));
+  if (auto cut = segments_->active().truncate_to(offset); !cut) co_return fail(failed(std::move(cut).error()));
+  log_end_offset_ = offset;
+  log_start_offset_ = std::min(log_start_offset_, offset);
+  recovery_point_ = std::min(recovery_point_, offset);
+  durable_offset_ = std::min(durable_offset_, offset);
+  high_watermark_ = std::min(high_watermark_, offset);
+  epochs_->truncate_from_end(offset);
+  synced_.notify_all();
+  auto reloaded = producers_->reload(log_start_offset_, offset, context_.loop.wall_ms());
+  if (reloaded) reloaded = co_await replay_producers(*producers_, *segments_, offset);
+  if (!reloaded) co_return fail(failed(std::move(reloaded).error()));
+  producers_->set_end_offset(offset);
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> Log::truncate_fully_and_start_at(Offset offset) {
+  if (failure_) co_return fail(*failure_);
+  SAMSA_LOG_INFO("{}: removing all, starting at {}", directory_, offset);
+  ++truncations_;
+  const auto restarted = [&]() -> Result<void> {
+    TRY(remove_segments(segments_->take(0, segments_->size()), true));
+    auto fresh = std::make_shared<Segment>(context_.files, directory_, offset, config_, context_.loop.wall_ms());
+    TRY(fresh->create(config_));
+    segments_->add(std::move(fresh));
+    const auto snapshots = producers_->snapshots();
+    for (const Offset snapshot : snapshots) TRY(producers_->remove_snapshot(snapshot));
+    return {};
+  }();
+  if (!restarted) co_return fail(failed(restarted.error()));
+  producers_->clear_and_start_at(offset);
+  epochs_->clear();
+  log_start_offset_ = log_end_offset_ = high_watermark_ = offset;
+  recovery_point_ = durable_offset_ = offset;
+  directory_dirty_ = true;
+  synced_.notify_all();
+  co_return Result<void>();
+}
+
+Result<bool> Log::advance_log_start(Offset offset) {
+  if (offset > high_watermark_) {
+    return fail(ErrorCode::kOffsetOutOfRange, fmt::format("Log start {} is above the high watermark {}", offset, high_watermark_));
+  }
+  if (offset <= log_start_offset_) return false;
+  log_start_offset_ = offset;
+  recovery_point_ = std::max(recovery_point_, std::min(offset, durable_offset_));
+  epochs_->truncate_from_start(offset);
+  producers_->replicated_to(offset);
+  return true;
+}
+
+// ---- Retention ----
+
+// How many segments from the front may go: by log start, time and size; never beyond the high watermark, never an empty last one.
+Result<size_t> Log::deletable_segments() const {
+  const TimestampMs now = context_.loop.wall_ms();
+  const uint64_t total = segments_->bytes();
+  uint64_t excess = 0;
+  if (config_.cleanup_delete && config_.retention_bytes >= 0 && total > static_cast<uint64_t>(config_.retention_bytes)) {
+    excess = total - static_cast<uint64_t>(config_.retention_bytes);
+  }
+  const size_t count = segments_->size();
+  for (size_t i = 0; i < count; ++i) {
+    Segment& segment = *segments_->at(i);
+    const bool last = i + 1 == count;
+    const Offset next = last ? log_end_offset_ : segments_->at(i + 1)->base_offset();
+    if (next > high_watermark_ || (last && segment.size() == 0)) return i;
+    bool goes = (!last && next <= log_start_offset_) || (segment.size() > 0 && excess >= segment.size());
+    if (!goes && config_.cleanup_delete && config_.retention_ms >= 0) {
+      TRY_ASSIGN(const TimestampMs newest, segment.newest_time());
+      goes = now - newest > config_.retention_ms;
+    }
+    if (!goes) return i;
+    excess -= std::min(excess, segment.size());
+  }
+  return count;
+}
+
+Result<size_t> Log::delete_old_segments() {
+  if (failure_) return fail(*failure_);
+  TRY_ASSIGN(const size_t count, deletable_segments());
+  if (count == 0) return size_t{0};
+  if (count == segments_->size()) TRY(roll());
+  SAMSA_LOG_INFO("{}: deleting {} segments below offset {}", directory_, count, segments_->at(count)->base_offset());
+  auto removed = remove_segments(segments_->take(0, count), true);
+  if (!removed) return fail(failed(std::move(removed).error()));
+  const Offset first = segments_->first().base_offset();
+  if (first > log_start_offset_) {
+    log_start_offset_ = first;
+    epochs_->truncate_from_start(first);
+    producers_->replicated_to(first);
+  }
+  recovery_point_ = std::max(recovery_point_, first);
+  durable_offset_ = std::max(durable_offset_, first);
+  return count;
+}
+
+// Renames the files to "...deleted" and notes when they go; an open slice of them stays readable.
+Result<void> Log::remove_segments(std::vector<std::shared_ptr<Segment>> segments, bool with_snapshots) {
+  const io::MonoTime due = context_.loop.now() + std::chrono::milliseconds(config_.file_delete_delay_ms);
+  const bool at_once = config_.file_delete_delay_ms == 0;
+  for (const auto& segment : segments) {
+    segment->close_files();
+    if (at_once || segment->size() == 0) {
+      TRY(segment->remove_files());
+    } else {
+      TRY_ASSIGN(auto names, segment->rename_suffix(".deleted"));
+      for (auto& name : names) doomed_.push_back({std::move(name), due});
+    }
+    if (with_snapshots && producers_->snapshots().contains(segment->base_offset())) TRY(producers_->remove_snapshot(segment->base_offset()));
+  }
+  directory_dirty_ = directory_dirty_ || !segments.empty();
+  return {};
+}
+
+}  // namespace samsa::storage

@@ -1,0 +1,351 @@
+#include "storage/segment.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "protocol/legacy_batch.h"
+#include "storage/producer_state.h"
+
+namespace samsa::storage {
+namespace {
+
+constexpr size_t kRecentMost = 512;   // Batches remembered at most; half are dropped when full.
+constexpr size_t kScanBytes = 8192;   // Read at once when walking from header to header.
+
+constexpr std::string_view kSuffixes[] = {".log", ".index", ".timeindex", ".txnindex"};
+
+std::string file_path(const std::string& directory, Offset base, std::string_view kind, std::string_view suffix) {
+  return io::join_path(directory, offset_file_name(base, std::string(kind) + std::string(suffix)));
+}
+
+}  // namespace
+
+Segment::Segment(FilePool& pool, const std::string& directory, Offset base, const LogConfig& config, TimestampMs now, std::string_view suffix)
+    : pool_(pool),
+      base_(base),
+      log_(pool, file_path(directory, base, ".log", suffix)),
+      offsets_(pool, file_path(directory, base, ".index", suffix), base, static_cast<size_t>(config.segment_index_bytes)),
+      times_(pool, file_path(directory, base, ".timeindex", suffix), base, static_cast<size_t>(config.segment_index_bytes)),
+      transactions_(pool, file_path(directory, base, ".txnindex", suffix)),
+      max_{kNoTimestamp, base},
+      created_(now),
+      directory_(directory) {}
+
+Result<void> Segment::create(const LogConfig&) {
+  TRY(log_.get(true));
+  TRY(offsets_.file().create());
+  TRY(times_.file().create());
+  size_ = 0;
+  dirty_ = true;
+  max_known_ = true;
+  return {};
+}
+
+Result<void> Segment::load(bool look) {
+  TRY_ASSIGN(const io::FileInfo info, pool_.disk().stat(log_.path()));
+  size_ = info.size;
+  dirty_ = true;  // Unknown: what another process left in the page cache.
+  max_known_ = false;
+  first_timestamp_.reset();
+  recent_.clear();
+  TRY(offsets_.file().load());
+  TRY(times_.file().load());
+  TRY(transactions_.file().load());
+  if (!offsets_.file().exists()) return fail(ErrorCode::kCorruptMessage, offsets_.file().path() + ": missing");
+  if (!times_.file().exists()) return fail(ErrorCode::kCorruptMessage, times_.file().path() + ": missing");
+  if (!look) return {};
+  TRY(offsets_.check());
+  TRY(times_.check());
+  TRY_ASSIGN(const auto last, offsets_.last());
+  if (last && last->position >= size_ && size_ > 0) return fail(ErrorCode::kCorruptMessage, offsets_.file().path() + ": points behind the end");
+  return {};
+}
+
+Result<Offset> Segment::read_next_offset() {
+  TRY_ASSIGN(const auto last, offsets_.last());
+  uint64_t position = last ? last->position : 0;
+  if (position >= size_) position = 0;
+  Offset next = base_;
+  bool found = false;
+  TRY(scan(position, [&](const BatchPlace& place) {
+    next = place.last_offset + 1;
+    found = true;
+    return false;
+  }));
+  if (!found && position > 0) {  // The index lied; walk the whole segment.
+    TRY(scan(0, [&](const BatchPlace& place) {
+      next = place.last_offset + 1;
+      return false;
+    }));
+  }
+  return next;
+}
+
+// ---- Append ----
+
+bool Segment::has_room(uint64_t bytes, Offset last_offset, const LogConfig& config) const {
+  return size_ + bytes <= static_cast<uint64_t>(config.segment_bytes) && last_offset - base_ <= INT32_MAX && !offsets_.full() && !times_.full();
+}
+
+Result<void> Segment::append(Bytes batches, std::vector<BatchPlace>& places, const LogConfig& config) {
+  TRY_ASSIGN(auto file, log_.get());
+  if (size_ > 0) TRY(max_timestamp());
+  dirty_ = true;
+  const uint64_t start = size_;
+  auto written = file->write_at(batches, start);
+  if (!written) {
+    // What was written in part must not be found by a later start.
+    if (auto cut = file->truncate(start); !cut) SAMSA_LOG_ERROR("{}: {}", path(), cut.error().text());
+    return written;
+  }
+  for (BatchPlace& place : places) {
+    place.position += start;
+    TRY(index_batch(place, config));
+    remember(place);
+  }
+  return {};
+}
+
+Result<void> Segment::index_batch(const BatchPlace& place, const LogConfig& config) {
+  if (place.position == 0) first_timestamp_ = place.max_timestamp;
+  max_known_ = true;
+  if (place.max_timestamp > max_.timestamp) max_ = {place.max_timestamp, place.last_offset};
+  if (bytes_since_index_ > static_cast<uint64_t>(config.index_interval_bytes)) {
+    TRY(offsets_.append(place.last_offset, place.position));
+    if (max_.timestamp > kNoTimestamp) TRY(times_.append(max_.timestamp, max_.offset));
+    bytes_since_index_ = 0;
+  }
+  bytes_since_index_ += place.size;
+  size_ = place.position + place.size;
+  return {};
+}
+
+void Segment::restart_indexing(uint64_t position) {
+  size_ = position;
+  recent_.clear();
+  first_timestamp_.reset();
+  max_ = {kNoTimestamp, base_};
+  if (auto newest = times_.last()) max_ = *newest;
+  max_known_ = true;
+  // The batch at `position` had an entry of its own, which was cut: it gets it again.
+  bytes_since_index_ = position > 0 ? UINT32_MAX : 0;
+}
+
+Result<void> Segment::finish() {
+  TRY_ASSIGN(const TimestampEntry newest, max_timestamp());
+  if (newest.timestamp > kNoTimestamp) TRY(times_.append(newest.timestamp, newest.offset, true));
+  TRY(offsets_.file().write_out());
+  TRY(times_.file().write_out());
+  return transactions_.file().write_out();
+}
+
+void Segment::remember(const BatchPlace& place) {
+  if (recent_.size() >= kRecentMost) recent_.erase(recent_.begin(), recent_.begin() + kRecentMost / 2);
+  recent_.push_back({place.base_offset, static_cast<int32_t>(place.last_offset - place.base_offset), static_cast<uint32_t>(place.position)});
+}
+
+// ---- Find ----
+
+std::optional<BatchPlace> Segment::find_recent(Offset target) const {
+  if (recent_.empty() || target < recent_.front().base) return std::nullopt;
+  auto it = std::ranges::partition_point(recent_, [&](const Recent& r) { return r.base + r.last_delta < target; });
+  if (it == recent_.end()) return std::nullopt;
+  const uint64_t end = std::next(it) == recent_.end() ? size_ : std::next(it)->position;
+  return BatchPlace{it->base, it->base + it->last_delta, it->position, end - it->position};
+}
+
+Result<std::optional<BatchPlace>> Segment::find(Offset target) {
+  if (!recent_.empty() && target > recent_.back().base + recent_.back().last_delta) return std::optional<BatchPlace>();
+  if (auto recent = find_recent(target)) return recent;
+  TRY_ASSIGN(const OffsetPosition from, offsets_.lookup(target));
+  // The entry's own batch ends at or before the target. An entry that points nowhere (damage) costs a longer walk.
+  const uint64_t position = from.position < size_ ? from.position : 0;
+  return scan(position, [&](const BatchPlace& place) { return place.last_offset >= target; });
+}
+
+Result<std::optional<BatchPlace>> Segment::batch_at(uint64_t position) {
+  return scan(position, [](const BatchPlace&) { return true; });
+}
+
+Result<std::optional<BatchPlace>> Segment::find_timestamp(TimestampMs target, Offset from) {
+  TRY_ASSIGN(const TimestampEntry entry, times_.lookup(target - 1));
+  TRY_ASSIGN(const OffsetPosition place, offsets_.lookup(std::max(entry.offset, from)));
+  const uint64_t position = place.position < size_ ? place.position : 0;
+  return scan(position, [&](const BatchPlace& batch) { return batch.max_timestamp >= target && batch.last_offset >= from; });
+}
+
+Result<std::optional<BatchPlace>> Segment::scan(uint64_t position, const std::function<bool(const BatchPlace&)>& wanted) {
+  TRY_ASSIGN(auto file, log_.get());
+  uint8_t block[kScanBytes];
+  uint64_t block_start = 0;
+  size_t block_size = 0;
+  while (position + protocol::kBatchPrefixSize <= size_) {
+    const uint64_t need = std::min<uint64_t>(protocol::kBatchHeaderSize, size_ - position);
+    if (position < block_start || position + need > block_start + block_size) {
+      block_start = position;
+      TRY_ASSIGN(block_size, file->read_at(MutableBytes(block, std::min<uint64_t>(kScanBytes, size_ - position)), position));
+      if (block_size < need) return std::optional<BatchPlace>();
+    }
+    const uint8_t* at = block + (position - block_start);
+    const protocol::BatchHeader header(at);
+    const int64_t size = header.size();
+    if (size < static_cast<int64_t>(protocol::kBatchPrefixSize) || position + static_cast<uint64_t>(size) > size_) return std::optional<BatchPlace>();
+    BatchPlace place{header.base_offset(), 0, position, static_cast<uint64_t>(size), kNoTimestamp, header.magic()};
+    if (header.magic() == protocol::kMagicV2) {
+      if (size < static_cast<int64_t>(protocol::kBatchHeaderSize)) return std::optional<BatchPlace>();
+      place.last_offset = header.last_offset();
+      place.max_timestamp = header.max_timestamp();
+    } else {
+      // Old formats state the last offset; a compressed entry's first one is inside.
+      place.last_offset = place.base_offset;
+      if (header.magic() == 1 && size >= 26) place.max_timestamp = load_be<int64_t>(at + 18);
+      if (header.magic() < 0 || header.magic() > 2) return std::optional<BatchPlace>();
+    }
+    if (wanted(place)) return std::optional(place);
+    position += static_cast<uint64_t>(size);
+  }
+  return std::optional<BatchPlace>();
+}
+
+Result<Buffer> Segment::read_bytes(uint64_t position, uint64_t size) {
+  if (position + size > size_) return fail(ErrorCode::kCorruptMessage, path() + ": read behind the end");
+  TRY_ASSIGN(auto file, log_.get());
+  Buffer bytes(size);
+  TRY_ASSIGN(const size_t got, file->read_at(MutableBytes(bytes), position));
+  if (got != size) return fail(ErrorCode::kKafkaStorageError, path() + ": shorter than it was");
+  return bytes;
+}
+
+// ---- Truncate ----
+
+Result<uint64_t> Segment::truncate_to(Offset offset) {
+  TRY_ASSIGN(const auto first, find(offset));
+  if (!first) return uint64_t{0};
+  const uint64_t before = size_;
+  TRY(offsets_.truncate_to(offset));
+  TRY(times_.truncate_to(offset));
+  TRY(transactions_.truncate_to(offset));
+  TRY(truncate_bytes(first->position));
+  return before - size_;
+}
+
+Result<void> Segment::truncate_bytes(uint64_t size) {
+  TRY_ASSIGN(auto file, log_.get());
+  dirty_ = true;
+  TRY(file->truncate(size));
+  size_ = size;
+  bytes_since_index_ = 0;
+  max_known_ = false;
+  first_timestamp_.reset();
+  std::erase_if(recent_, [&](const Recent& r) { return r.position >= size; });
+  return {};
+}
+
+Result<void> Segment::clear_indexes() {
+  for (IndexFile* file : {&offsets_.file(), &times_.file(), &transactions_.file()}) {
+    file->close_file();
+    auto removed = pool_.disk().remove_file(file->path());
+    if (!removed && removed.error().code != ErrorCode::kResourceNotFound) return removed;
+    TRY(file->load());
+  }
+  TRY(offsets_.file().create());
+  TRY(times_.file().create());
+  max_ = {kNoTimestamp, base_};
+  max_known_ = false;
+  bytes_since_index_ = 0;
+  first_timestamp_.reset();
+  return {};
+}
+
+// ---- Sync ----
+
+io::Task<Result<void>> Segment::sync_data() {
+  if (!dirty_) co_return Result<void>();
+  CO_TRY_ASSIGN(auto file, log_.get());
+  dirty_ = false;
+  auto synced = co_await file->sync();
+  if (!synced) dirty_ = true;
+  co_return synced;
+}
+
+io::Task<Result<void>> Segment::sync() {
+  CO_TRY(co_await sync_data());
+  CO_TRY(co_await offsets_.file().sync());
+  CO_TRY(co_await times_.file().sync());
+  co_return co_await transactions_.file().sync();
+}
+
+// ---- About ----
+
+Result<TimestampEntry> Segment::max_timestamp() {
+  if (max_known_) return max_;
+  TRY_ASSIGN(max_, times_.last());
+  // What lies before the last offset entry is covered by the time index; the tail behind it is looked at.
+  TRY_ASSIGN(const auto last, offsets_.last());
+  const uint64_t position = last && last->position < size_ ? last->position : 0;
+  TRY(scan(position, [&](const BatchPlace& place) {
+    if (place.max_timestamp > max_.timestamp) max_ = {place.max_timestamp, place.last_offset};
+    return false;
+  }));
+  max_known_ = true;
+  return max_;
+}
+
+Result<TimestampMs> Segment::newest_time() {
+  TRY_ASSIGN(const TimestampEntry newest, max_timestamp());
+  if (newest.timestamp > kNoTimestamp) return newest.timestamp;
+  TRY_ASSIGN(const io::FileInfo info, pool_.disk().stat(path()));
+  return info.mtime_ms;
+}
+
+Result<std::optional<TimestampMs>> Segment::first_timestamp() {
+  if (!first_timestamp_ && size_ > 0) {
+    TRY_ASSIGN(const auto first, batch_at(0));
+    if (first) first_timestamp_ = first->max_timestamp;
+  }
+  return first_timestamp_;
+}
+
+void Segment::set_directory(const std::string& directory) {
+  directory_ = directory;
+  const auto moved = [&](const std::string& path) { return io::join_path(directory, path.substr(path.rfind('/') + 1)); };
+  log_.set_path(moved(log_.path()));
+  for (IndexFile* file : {&offsets_.file(), &times_.file(), &transactions_.file()}) file->set_path(moved(file->path()));
+}
+
+Result<std::vector<std::string>> Segment::rename_suffix(std::string_view suffix) {
+  std::vector<std::string> names;
+  IndexFile* indexes[] = {&offsets_.file(), &times_.file(), &transactions_.file()};
+  for (size_t i = 0; i < std::size(kSuffixes); ++i) {
+    const std::string from = i == 0 ? log_.path() : indexes[i - 1]->path();
+    const std::string to = file_path(directory_, base_, kSuffixes[i], suffix);
+    auto renamed = pool_.disk().rename(from, to);
+    if (!renamed && (renamed.error().code != ErrorCode::kResourceNotFound || i == 0)) return fail(std::move(renamed).error());
+    if (i == 0) {
+      log_.set_path(to);
+    } else {
+      indexes[i - 1]->set_path(to);
+    }
+    if (renamed) names.push_back(to);
+  }
+  return names;
+}
+
+Result<void> Segment::remove_files() {
+  close_files();
+  for (const std::string& path : {log_.path(), offsets_.file().path(), times_.file().path(), transactions_.file().path()}) {
+    auto removed = pool_.disk().remove_file(path);
+    if (!removed && removed.error().code != ErrorCode::kResourceNotFound) return removed;
+  }
+  return {};
+}
+
+void Segment::close_files() {
+  log_.close();
+  for (IndexFile* file : {&offsets_.file(), &times_.file(), &transactions_.file()}) file->close_file();
+}
+
+}  // namespace samsa::storage

@@ -1,0 +1,134 @@
+// Segment: a stretch of a log in one file, "<base offset>.log", with its indexes beside it (docs/formats/segment.md).
+//
+// Invariants: batches lie one behind the other in ascending offset; only the last segment of a log is written; the file holds exactly
+// size() bytes of batches (a failed write is cut off again). Files are opened on demand through the FilePool.
+// The active segment remembers where its newest batches lie, so that reads near the end touch no index.
+// Owner: the log's shard. A reader keeps the segment (shared_ptr) or the file (slice) alive after the log has dropped it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "io/file.h"
+#include "io/task.h"
+#include "storage/file_pool.h"
+#include "storage/indexes.h"
+#include "storage/log_config.h"
+
+namespace samsa::storage {
+
+// Where a batch lies in its segment.
+struct BatchPlace {
+  Offset base_offset = 0;
+  Offset last_offset = 0;
+  uint64_t position = 0;  // Bytes from the start of the segment.
+  uint64_t size = 0;      // Bytes.
+  TimestampMs max_timestamp = kNoTimestamp;
+  int8_t magic = 2;
+};
+
+class Segment {
+ public:
+  // `suffix`: "" or ".cleaned" / ".swap" while compaction works on it.
+  Segment(FilePool& pool, const std::string& directory, Offset base, const LogConfig& config, TimestampMs now, std::string_view suffix = {});
+
+  // Makes the empty files.
+  Result<void> create(const LogConfig& config);
+  // Takes in existing files without reading records: sizes and, with `look`, the ends of the indexes. CORRUPT_MESSAGE where an index
+  // must be rebuilt (missing or impossible).
+  Result<void> load(bool look);
+  // The offset after the last batch, by reading from the last index entry on.
+  Result<Offset> read_next_offset();
+
+  // Appends whole batches (one write). `places` are theirs with position 0 at the first; each place's batch is indexed as Kafka does.
+  Result<void> append(Bytes batches, std::vector<BatchPlace>& places, const LogConfig& config);
+  // Whether the batches may still go here: size, index room, offset span; time is the log's matter.
+  [[nodiscard]] bool has_room(uint64_t bytes, Offset last_offset, const LogConfig& config) const;
+  // Writes the closing time index entry; called when the segment is rolled or closed.
+  Result<void> finish();
+
+  // The first batch whose last offset is >= the target; nothing if there is none.
+  Result<std::optional<BatchPlace>> find(Offset target);
+  // The first batch at or after `position`; nothing at the end or where the bytes are no batch.
+  Result<std::optional<BatchPlace>> batch_at(uint64_t position);
+  // First batch with max timestamp >= the target at or after `from`.
+  Result<std::optional<BatchPlace>> find_timestamp(TimestampMs target, Offset from);
+  // The bytes of one batch (or any range).
+  Result<Buffer> read_bytes(uint64_t position, uint64_t size);
+  Result<std::shared_ptr<io::File>> open_file() { return log_.get(); }
+
+  // Cuts at the first batch whose last offset is >= `offset`. Returns the bytes removed.
+  Result<uint64_t> truncate_to(Offset offset);
+  // Cuts the file at a batch border, without looking at indexes.
+  Result<void> truncate_bytes(uint64_t size);
+  // Empties the indexes, to build them anew with index_batch().
+  Result<void> clear_indexes();
+  // Indexes a batch that is already in the file; position ascending.
+  Result<void> index_batch(const BatchPlace& place, const LogConfig& config);
+  void set_size(uint64_t bytes) { size_ = bytes; }
+  // Indexing goes on at `position`, with what the (cut) indexes still hold.
+  void restart_indexing(uint64_t position);
+
+  // Syncs data and indexes.
+  io::Task<Result<void>> sync();
+  // Syncs the data alone.
+  io::Task<Result<void>> sync_data();
+
+  [[nodiscard]] Offset base_offset() const { return base_; }
+  [[nodiscard]] uint64_t size() const { return size_; }
+  [[nodiscard]] const std::string& path() const { return log_.path(); }
+  // Greatest record timestamp; -1 where none has one (or the segment is empty).
+  Result<TimestampEntry> max_timestamp();
+  // The same, or the time of the last change of the file where no record has a timestamp.
+  Result<TimestampMs> newest_time();
+  // Max timestamp of the first batch, by which the segment's age is told; nothing if the segment is empty.
+  Result<std::optional<TimestampMs>> first_timestamp();
+  [[nodiscard]] TimestampMs created() const { return created_; }
+  [[nodiscard]] int64_t roll_jitter() const { return roll_jitter_; }
+  void set_roll_jitter(int64_t ms) { roll_jitter_ = ms; }
+  void set_directory(const std::string& directory);
+  // Renames the files from one suffix to another (".deleted" goes behind); missing indexes are no error. Returns the new names.
+  Result<std::vector<std::string>> rename_suffix(std::string_view suffix);
+  Result<void> remove_files();
+  void close_files();
+  void forget_recent() { recent_.clear(); recent_.shrink_to_fit(); }
+
+  OffsetIndex& offsets() { return offsets_; }
+  TimeIndex& times() { return times_; }
+  TransactionIndex& transactions() { return transactions_; }
+
+ private:
+  // A recent batch, packed: 20,000 logs have some each.
+  struct Recent {
+    Offset base;
+    int32_t last_delta;
+    uint32_t position;
+  };
+  void remember(const BatchPlace& place);
+  [[nodiscard]] std::optional<BatchPlace> find_recent(Offset target) const;
+  Result<std::optional<BatchPlace>> scan(uint64_t position, const std::function<bool(const BatchPlace&)>& wanted);
+
+  FilePool& pool_;
+  Offset base_;
+  PooledFile log_;
+  OffsetIndex offsets_;
+  TimeIndex times_;
+  TransactionIndex transactions_;
+  uint64_t size_ = 0;
+  uint64_t bytes_since_index_ = 0;
+  bool dirty_ = false;  // Data written since the last sync.
+  bool max_known_ = false;
+  TimestampEntry max_;  // Greatest timestamp and the last offset of the batch that holds it.
+  std::optional<TimestampMs> first_timestamp_;
+  TimestampMs created_;
+  int64_t roll_jitter_ = 0;
+  std::vector<Recent> recent_;  // The newest batches, oldest first; at most kRecentMost.
+  std::string directory_;
+};
+
+}  // namespace samsa::storage
