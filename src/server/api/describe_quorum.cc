@@ -1,0 +1,21 @@
+// DescribeQuorum: voters and observers of the metadata log as its leader sees them (KIP-595, 836, 853).
+#include "protocol/api/describe_quorum.h"
+
+#include "server/api/common.h"
+
+namespace samsa::server {
+
+io::Task<> handle_describe_quorum(RequestContext& context, protocol::DescribeQuorumRequest& request,
+                                  protocol::DescribeQuorumResponse& response) {
+  if (!context.authorized(Operation::kDescribe, ResourceType::kCluster, kClusterResource)) {
+    response.error_code = to_wire(ErrorCode::kClusterAuthorizationFailed);
+    co_return;
+  }
+  auto call = [&](metadata::MetadataNode& metadata) -> io::Task<> {
+    metadata.raft().handle_describe_quorum(request, metadata.raft().config().controller_listener, response);
+    co_return;
+  };
+  co_await context.shard.node().on_metadata(context.shard.loop(), call);
+}
+
+}  // namespace samsa::server

@@ -1,0 +1,184 @@
+// Produce: authorize, find the partitions, hop once to each of their shards, append, wait as acks says, shape the answer.
+#include "protocol/api/produce.h"
+
+#include "protocol/record_batch.h"
+#include "server/api/common.h"
+
+namespace samsa::server {
+
+namespace {
+
+using PartitionAnswer = protocol::ProduceResponse::PartitionProduceResponse;
+
+// One partition of the request. The answer stands in the response, whose vectors no longer grow.
+struct Work {
+  int shard = -1;
+  Uuid topic_id;
+  PartitionIndex index = 0;
+  MutableBytes records;
+  PartitionAnswer* answer = nullptr;
+  std::shared_ptr<replication::Partition> partition;
+  LeaderEpoch epoch = -1;
+  Offset last_offset = -1;
+};
+
+void refuse(PartitionAnswer& answer, const Error& error) {
+  answer.error_code = to_wire(error.code);
+  answer.base_offset = -1;
+  answer.log_append_time_ms = kNoTimestamp;
+  // Kafka gives a text only where records were refused.
+  const bool about_records = error.code == ErrorCode::kInvalidRecord || error.code == ErrorCode::kInvalidTimestamp;
+  if (about_records && !error.message.empty()) answer.error_message = protocol::Text(error.message);
+}
+
+class Producing {
+ public:
+  Producing(RequestContext& context, const protocol::ProduceRequest& request, protocol::ProduceResponse& response)
+      : context_(context), request_(request), response_(response), image_(context.shard.image()) {}
+
+  void plan();
+  io::Task<> run() {
+    auto part = [this](int shard) { return append_on(shard); };
+    co_await on_shards(context_.shard.loop(), context_.shard.node().worlds(), shards_of(work_), part);
+  }
+  void shape_answer();
+
+ private:
+  std::optional<ErrorCode> check_topic(const metadata::TopicImage* topic, std::string_view name, const Uuid& id) const;
+  io::Task<> append_on(int shard);
+  void append_one(Shard& shard, Work& work);
+  io::Task<> wait_one(Work& work, io::MonoTime deadline);
+
+  RequestContext& context_;
+  const protocol::ProduceRequest& request_;
+  protocol::ProduceResponse& response_;
+  metadata::ImagePtr image_;
+  std::vector<Work> work_;
+};
+
+std::optional<ErrorCode> Producing::check_topic(const metadata::TopicImage* topic, std::string_view name, const Uuid& id) const {
+  if (topic == nullptr && !id.is_zero()) return ErrorCode::kUnknownTopicId;
+  if (!context_.authorized(Operation::kWrite, ResourceType::kTopic, topic == nullptr ? name : topic->name)) {
+    return ErrorCode::kTopicAuthorizationFailed;
+  }
+  if (topic == nullptr) return ErrorCode::kUnknownTopicOrPartition;
+  if (is_internal_topic(topic->name) && context_.client_id() != "__admin_client") return ErrorCode::kInvalidTopicException;
+  return std::nullopt;
+}
+
+// Makes an answer for every partition and work for those that can be appended to.
+void Producing::plan() {
+  const bool acks_are_valid = request_.acks >= -1 && request_.acks <= 1;
+  size_t partitions = 0;
+  for (const auto& topic : request_.topic_data) partitions += topic.partition_data.size();
+  work_.reserve(partitions);
+  response_.responses.reserve(request_.topic_data.size());
+  for (const auto& wanted : request_.topic_data) {
+    auto& topic_answer = response_.responses.emplace_back();
+    topic_answer.name = wanted.name;
+    topic_answer.topic_id = wanted.topic_id;
+    topic_answer.partition_responses.reserve(wanted.partition_data.size());
+    const auto* topic = context_.version() >= 13 ? image_->topic(wanted.topic_id) : image_->topic(wanted.name.view());
+    const auto refused = check_topic(topic, wanted.name, context_.version() >= 13 ? wanted.topic_id : kZeroUuid);
+    for (const auto& data : wanted.partition_data) {
+      auto& answer = topic_answer.partition_responses.emplace_back();
+      answer.index = data.index;
+      answer.base_offset = -1;
+      if (!acks_are_valid || refused) {
+        refuse(answer, Error{acks_are_valid ? *refused : ErrorCode::kInvalidRequiredAcks, {}});
+        continue;
+      }
+      const Bytes bytes = data.records.memory.view();
+      // The frame is this request's own memory: the log patches offset and leader epoch where the bytes lie.
+      work_.push_back({.shard = context_.shard.node().shard_of(topic->name, data.index),
+                       .topic_id = topic->id,
+                       .index = data.index,
+                       .records = {const_cast<uint8_t*>(bytes.data()), bytes.size()},
+                       .answer = &answer});
+    }
+  }
+}
+
+io::Task<> Producing::append_on(int shard_index) {
+  Shard& shard = context_.shard.node().shard(shard_index);
+  const auto deadline = io::after(shard.loop().now(), std::chrono::milliseconds(std::max(0, request_.timeout_ms)));
+  for (auto& work : work_) {
+    if (work.shard == shard_index) append_one(shard, work);
+  }
+  for (auto& work : work_) {
+    if (work.shard == shard_index && work.partition != nullptr) {
+      if (work.last_offset >= 0) co_await wait_one(work, deadline);
+      work.partition.reset();
+    }
+  }
+}
+
+void Producing::append_one(Shard& shard, Work& work) {
+  auto found = shard.partition(work.topic_id, work.index);
+  if (!found) return refuse(*work.answer, found.error());
+  // Clients of versions before 7 could not read it back (KIP-110).
+  if (context_.version() < 7 && work.records.size() >= protocol::kBatchHeaderSize &&
+      protocol::BatchHeader(work.records.data()).codec() == protocol::Codec::kZstd) {
+    return refuse(*work.answer, Error{ErrorCode::kUnsupportedCompressionType, {}});
+  }
+  std::vector<storage::RecordError> faults;
+  replication::AppendOptions options;
+  options.acks = request_.acks;
+  options.log.record_errors = &faults;
+  options.log.transactions_v2 = context_.version() >= 12;
+  const auto info = (*found)->append(work.records, options);
+  if (!info) {
+    refuse(*work.answer, info.error());
+    for (const auto& fault : faults) {
+      auto& record = work.answer->record_errors.emplace_back();
+      record.batch_index = fault.batch_index;
+      if (!fault.message.empty()) record.batch_index_error_message = protocol::Text(fault.message);
+    }
+    return;
+  }
+  work.answer->base_offset = info->first_offset;
+  work.answer->log_append_time_ms = info->log_append_time;
+  work.answer->log_start_offset = info->log_start_offset;
+  work.partition = std::move(*found);
+  work.epoch = work.partition->leader_epoch();
+  work.last_offset = info->last_offset;
+}
+
+io::Task<> Producing::wait_one(Work& work, io::MonoTime deadline) {
+  Result<void> waited;
+  if (request_.acks == -1) {
+    waited = co_await work.partition->wait_committed(work.last_offset, work.epoch, deadline);
+  } else if (request_.acks == 1) {
+    waited = co_await work.partition->wait_durable(work.last_offset);
+  }
+  if (!waited) refuse(*work.answer, waited.error());
+}
+
+void Producing::shape_answer() {
+  for (size_t t = 0; t < response_.responses.size(); ++t) {
+    for (auto& answer : response_.responses[t].partition_responses) {
+      if (answer.error_code == 0) continue;
+      if (request_.acks == 0) context_.close_connection = true;  // The only sign that such a client gets.
+      if (answer.error_code != to_wire(ErrorCode::kNotLeaderOrFollower) || context_.version() < 10) continue;
+      const auto* topic = context_.version() >= 13 ? image_->topic(response_.responses[t].topic_id)
+                                                   : image_->topic(response_.responses[t].name.view());
+      const auto* state = topic == nullptr ? nullptr : topic->partition(answer.index);
+      if (state == nullptr) continue;
+      answer.current_leader.leader_id = state->leader;
+      answer.current_leader.leader_epoch = state->leader_epoch;
+      add_leader_endpoint(*image_, state->leader, context_.connection.listener, response_.node_endpoints);
+    }
+  }
+  context_.no_response = request_.acks == 0 && !context_.close_connection;
+}
+
+}  // namespace
+
+io::Task<> handle_produce(RequestContext& context, protocol::ProduceRequest& request, protocol::ProduceResponse& response) {
+  Producing producing(context, request, response);
+  producing.plan();
+  co_await producing.run();
+  producing.shape_answer();
+}
+
+}  // namespace samsa::server

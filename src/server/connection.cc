@@ -1,0 +1,145 @@
+#include "server/connection.h"
+
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "server/shard.h"
+
+namespace samsa::server {
+
+Connection::Connection(Shard& shard, std::unique_ptr<io::Stream> stream, ConnectionInfo info)
+    : shard_(shard),
+      stream_(std::move(stream)),
+      info_(std::move(info)),
+      reader_(*stream_, shard.blocks(), shard.settings().socket_request_max_bytes),
+      running_(shard.loop()),
+      last_activity_(shard.loop().now()) {}
+
+Connection::~Connection() { SAMSA_ASSERT(exchanges_.empty()); }
+
+void Connection::close() {
+  if (closed_) return;
+  closed_ = true;
+  stream_->close();
+  changed_.notify_all();
+}
+
+void Connection::close_if_idle(io::MonoTime before) {
+  if (exchanges_.empty() && last_activity_ < before) close();
+}
+
+void Connection::give_up(std::string_view why) {
+  if (!closed_) SAMSA_LOG_WARN("closing the connection of {} on {}: {}", info_.peer.to_string(), info_.listener, why);
+}
+
+io::Task<> Connection::run() {
+  size_t turn_requests = 0;
+  size_t turn_bytes = 0;
+  while (!closed_ && co_await serve_next(turn_requests, turn_bytes)) {
+    if (turn_requests >= kTurnRequests || turn_bytes >= kTurnBytes) {
+      turn_requests = turn_bytes = 0;
+      co_await io::yield(shard_.loop());
+    }
+  }
+  // What is under way still runs to its end; its answers go out if the peer only stopped sending sense.
+  co_await running_.join();
+  close();
+  exchanges_.clear();
+}
+
+// Reads, starts or runs one request. False when the connection is to end.
+io::Task<bool> Connection::serve_next(size_t& turn_requests, size_t& turn_bytes) {
+  auto frame = co_await reader_.next();
+  if (!frame) {
+    if (frame.error().code == ErrorCode::kInvalidRequest || !reader_.at_boundary()) {
+      give_up(frame.error().text());
+    }
+    co_return false;
+  }
+  last_activity_ = shard_.loop().now();
+  ++turn_requests;
+  turn_bytes += frame->content.size();
+  auto exchange = open_exchange(std::move(*frame));
+  if (!exchange) co_return false;
+  const bool pipelined = exchange->api->pipelined;
+  while (!closed_ && !exchanges_.empty() && (!pipelined || !exchanges_.back()->api->pipelined || exchanges_.size() >= kMaxInFlight)) {
+    co_await changed_.wait(shard_.loop());
+  }
+  if (closed_) co_return false;
+  Exchange& started = *exchanges_.emplace_back(std::move(exchange));
+  if (pipelined) {
+    running_.spawn(run_exchange(started));
+  } else {
+    co_await run_exchange(started);
+    co_await pause_if_throttled();
+  }
+  co_return !closed_;
+}
+
+std::unique_ptr<Connection::Exchange> Connection::open_exchange(Frame frame) {
+  protocol::RequestHeader header;
+  const auto header_size = protocol::decode_request_header(frame.content, header);
+  if (!header_size) {
+    give_up(header_size.error().text());
+    return nullptr;
+  }
+  const Served* api = find_served(header.api_key);
+  if (api == nullptr || !is_served(*api, header.api_version, info_.controller_listener)) {
+    give_up(fmt::format("api key {} version {} is not served here", header.api_key, header.api_version));
+    return nullptr;
+  }
+  const Bytes body = Bytes(frame.content).subspan(*header_size);
+  return std::unique_ptr<Exchange>(new Exchange{
+      RequestContext{.shard = shard_, .connection = info_, .header = std::move(header), .frame = std::move(frame.block),
+                     .received = shard_.loop().now()},
+      body, api, protocol::Encoder(), false});
+}
+
+io::Task<> Connection::run_exchange(Exchange& exchange) {
+  co_await exchange.api->serve(exchange.context, exchange.body, exchange.answer);
+  exchange.done = true;
+  if (exchange.context.throttle_ms > 0) {
+    const auto until = io::after(shard_.loop().now(), std::chrono::milliseconds(exchange.context.throttle_ms));
+    if (until > muted_until_) muted_until_ = until;
+  }
+  if (!writing_) co_await write_answers();
+}
+
+// Writes the answers that are due, as many as are ready in one go. One writer at a time.
+io::Task<> Connection::write_answers() {
+  writing_ = true;
+  std::vector<io::Chunk> chunks;
+  while (!closed_ && !exchanges_.empty() && exchanges_.front()->done) {
+    chunks.clear();
+    size_t ready = 0;
+    bool end = false;
+    while (ready < exchanges_.size() && exchanges_[ready]->done && !end) {
+      Exchange& exchange = *exchanges_[ready++];
+      end = exchange.context.close_connection;
+      if (end || exchange.context.no_response) continue;
+      for (const auto& chunk : exchange.answer.chunks()) chunks.push_back(chunk);
+    }
+    if (!chunks.empty()) {
+      const auto written = co_await stream_->write(chunks);
+      last_activity_ = shard_.loop().now();
+      if (!written) close();
+    }
+    if (end) close();
+    exchanges_.erase(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(ready));
+    changed_.notify_all();
+  }
+  if (closed_) {
+    // Requests that are still running keep their exchanges; what is done has nobody to go to.
+    while (!exchanges_.empty() && exchanges_.front()->done) exchanges_.pop_front();
+    changed_.notify_all();
+  }
+  writing_ = false;
+}
+
+io::Task<> Connection::pause_if_throttled() {
+  while (!closed_ && muted_until_ > shard_.loop().now()) co_await changed_.wait_until(shard_.loop(), muted_until_);
+}
+
+}  // namespace samsa::server

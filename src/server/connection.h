@@ -1,0 +1,73 @@
+// Connection: one client connection on its shard, from bytes to answers.
+//
+// Requests are read one after the other. A request starts when all before it are answered, except that Produce requests start while
+// earlier Produces still wait for replication; each starts in the order of arrival and runs to its append without suspending, so
+// batches of a producer reach the log in order. Answers leave in the order of the requests.
+// At most kMaxInFlight requests are under way; after kTurnRequests requests or kTurnBytes bytes without a pause the connection lets
+// the others of the shard have their turn. Whatever a client sends that cannot be parsed ends the connection with a log line.
+// Facts: docs/formats/wire.md "Connection semantics"; KIP-219 (throttling).
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "io/network.h"
+#include "io/sync.h"
+#include "io/task.h"
+#include "protocol/codec.h"
+#include "protocol/headers.h"
+#include "server/dispatch.h"
+#include "server/frame_reader.h"
+#include "server/request_context.h"
+
+namespace samsa::server {
+
+class Connection {
+ public:
+  Connection(Shard& shard, std::unique_ptr<io::Stream> stream, ConnectionInfo info);
+  ~Connection();
+  Connection(const Connection&) = delete;
+
+  // Serves until the peer leaves, an error ends it or close() is called; resumes when every request under way has ended.
+  io::Task<> run();
+  void close();
+  // Closes if nothing was received or sent since `before` and no request is under way.
+  void close_if_idle(io::MonoTime before);
+  [[nodiscard]] const ConnectionInfo& info() const { return info_; }
+
+ private:
+  static constexpr size_t kMaxInFlight = 64;
+  static constexpr size_t kTurnRequests = 32;
+  static constexpr size_t kTurnBytes = 1 << 20;
+
+  // One request from its frame to the end of its answer's write.
+  struct Exchange {
+    RequestContext context;
+    Bytes body;
+    const Served* api;
+    protocol::Encoder answer;
+    bool done = false;
+  };
+
+  io::Task<bool> serve_next(size_t& turn_requests, size_t& turn_bytes);
+  std::unique_ptr<Exchange> open_exchange(Frame frame);
+  io::Task<> run_exchange(Exchange& exchange);
+  io::Task<> write_answers();
+  io::Task<> pause_if_throttled();
+  // Says why the connection ends; what is under way is answered first.
+  void give_up(std::string_view why);
+
+  Shard& shard_;
+  std::unique_ptr<io::Stream> stream_;
+  ConnectionInfo info_;
+  FrameReader reader_;
+  std::deque<std::unique_ptr<Exchange>> exchanges_;  // In order of arrival.
+  io::TaskGroup running_;
+  io::Signal changed_;  // An exchange left the queue, or the connection closed.
+  bool writing_ = false;
+  bool closed_ = false;
+  io::MonoTime last_activity_;
+  io::MonoTime muted_until_{};
+};
+
+}  // namespace samsa::server

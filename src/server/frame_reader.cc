@@ -1,0 +1,66 @@
+#include "server/frame_reader.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace samsa::server {
+
+bool FrameReader::has_frame() const {
+  if (end_ - begin_ < 4) return false;
+  const auto size = load_be<int32_t>(head_.data() + begin_);
+  return size >= 0 && end_ - begin_ - 4 >= static_cast<size_t>(size);
+}
+
+io::Task<Result<void>> FrameReader::fill_head() {
+  const size_t have = end_ - begin_;
+  if (have == 0 && !head_.shared()) begin_ = end_ = 0;
+  if (!head_ || head_.capacity() - end_ < kLowRoom) {
+    if (head_ && !head_.shared()) {
+      std::memmove(head_.data(), head_.data() + begin_, have);
+    } else {
+      Block fresh = pool_.take(kHeadBytes);
+      if (have > 0) std::memcpy(fresh.data(), head_.data() + begin_, have);
+      head_ = std::move(fresh);
+    }
+    begin_ = 0;
+    end_ = have;
+  }
+  CO_TRY_ASSIGN(const size_t read, co_await stream_.read_some({head_.data() + end_, head_.capacity() - end_}));
+  if (read == 0) co_return fail(ErrorCode::kNetworkException, "the peer closed the connection");
+  end_ += read;
+  co_return Result<void>{};
+}
+
+io::Task<Result<Frame>> FrameReader::read_large(size_t size) {
+  Block block = co_await pool_.acquire(size);
+  const size_t have = end_ - begin_;
+  std::memcpy(block.data(), head_.data() + begin_, have);
+  begin_ = end_;
+  for (size_t filled = have; filled < size;) {
+    CO_TRY_ASSIGN(const size_t read, co_await stream_.read_some({block.data() + filled, size - filled}));
+    if (read == 0) co_return fail(ErrorCode::kNetworkException, fmt::format("the peer closed within a frame of {} bytes", size));
+    filled += read;
+  }
+  MutableBytes content(block.data(), size);
+  co_return Frame{std::move(block), content};
+}
+
+io::Task<Result<Frame>> FrameReader::next() {
+  while (end_ - begin_ < 4) CO_TRY(co_await fill_head());
+  const auto announced = load_be<int32_t>(head_.data() + begin_);
+  if (announced < 0 || announced > max_) {
+    co_return fail(ErrorCode::kInvalidRequest, fmt::format("frame of {} bytes, the maximum is {}", announced, max_));
+  }
+  const auto size = static_cast<size_t>(announced);
+  if (size + 4 > kHeadBytes) {
+    begin_ += 4;
+    co_return co_await read_large(size);
+  }
+  while (end_ - begin_ < size + 4) CO_TRY(co_await fill_head());
+  MutableBytes content(head_.data() + begin_ + 4, size);
+  begin_ += size + 4;
+  co_return Frame{head_, content};
+}
+
+}  // namespace samsa::server

@@ -1,0 +1,47 @@
+// FrameReader: cuts the byte stream of one connection into request frames (int32 length, then header and body).
+//
+// Small frames are views of a 4 KiB block that several frames may share; a larger frame gets a block of its own and is received
+// straight into it, so at most 4 KiB of it are copied. A slow half frame holds no more than its own block.
+// Owned by the connection, on its shard.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "io/network.h"
+#include "io/task.h"
+#include "server/block_pool.h"
+
+namespace samsa::server {
+
+struct Frame {
+  Block block;         // Keeps `content` alive.
+  MutableBytes content;  // Header and body, without the length.
+};
+
+class FrameReader {
+ public:
+  FrameReader(io::Stream& stream, BlockPool& pool, int32_t max_frame_bytes) : stream_(stream), pool_(pool), max_(max_frame_bytes) {}
+
+  // The next whole frame. INVALID_REQUEST for a length that is negative or above the maximum, NETWORK_EXCEPTION when the stream
+  // ends or fails; `at_boundary()` tells whether it ended between two frames.
+  io::Task<Result<Frame>> next();
+  [[nodiscard]] bool at_boundary() const { return begin_ == end_; }
+  // Whether a whole frame has been received already, so that next() will not suspend for it.
+  [[nodiscard]] bool has_frame() const;
+  void set_max_frame_bytes(int32_t max) { max_ = max; }
+
+ private:
+  static constexpr size_t kHeadBytes = 4096;
+  static constexpr size_t kLowRoom = 512;  // With less room a read is not worth its system call.
+  io::Task<Result<void>> fill_head();
+  io::Task<Result<Frame>> read_large(size_t size);
+
+  io::Stream& stream_;
+  BlockPool& pool_;
+  int32_t max_;
+  Block head_;
+  size_t begin_ = 0;  // What is received and not handed out: [begin_, end_) of head_.
+  size_t end_ = 0;
+};
+
+}  // namespace samsa::server

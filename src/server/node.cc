@@ -1,0 +1,264 @@
+#include "server/node.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "metadata/features.h"
+#include "metadata/format.h"
+#include "server/acceptor.h"
+#include "server/fanout.h"
+#include "server/internal_topics.h"
+#include "server/topic_configs.h"
+
+namespace samsa::server {
+
+Node::Node(io::Worlds worlds, NodeSettings settings, std::function<void(Error)> fault)
+    : worlds_(std::move(worlds)), settings_(std::move(settings)), fault_(std::move(fault)), background_(worlds_[0].loop) {
+  if (settings_.metadata_log_dir.empty() && !settings_.log_dirs.empty()) settings_.metadata_log_dir = settings_.log_dirs.front();
+  validator_ = std::make_unique<TopicConfigs>(settings_);
+}
+
+Node::~Node() = default;
+
+int Node::shard_of(std::string_view topic, PartitionIndex partition) const {
+  return static_cast<int>((std::hash<std::string_view>{}(topic) + static_cast<size_t>(partition)) % worlds_.size());
+}
+
+Result<void> Node::bind_listeners() {
+  for (const auto& listener : settings_.listeners) {
+    auto bound = worlds_[0].network.listen(listener.bind);
+    if (!bound) {
+      return fail(bound.error().code, fmt::format("listeners: cannot listen on {}://{}: {}", listener.name, listener.bind.to_string(),
+                                                  bound.error().text()));
+    }
+    acceptors_.push_back(std::make_unique<Acceptor>(*this, listener, std::move(*bound), worlds_[0].loop));
+    bound_.push_back(acceptors_.back()->bound());
+  }
+  return {};
+}
+
+std::vector<metadata::Endpoint> Node::advertised(bool controller) const {
+  std::vector<metadata::Endpoint> endpoints;
+  for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+    const auto& listener = settings_.listeners[i];
+    if (listener.controller != controller) continue;
+    io::Address address = listener.advertised.value_or(io::Address{listener.bind.host, bound_[i].port});
+    if (address.port == 0) address.port = bound_[i].port;
+    if (address.host.empty()) address.host = "localhost";
+    endpoints.push_back({listener.name, address.host, address.port, listener.security_protocol});
+  }
+  return endpoints;
+}
+
+Result<void> Node::format(const std::vector<std::string>& unformatted) {
+  metadata::FormatOptions options;
+  options.node_id = settings_.node_id;
+  options.cluster_id = worlds_[0].loop.random().uuid().to_string();
+  options.log_dirs = unformatted;
+  options.metadata_log_dir = settings_.metadata_log_dir;
+  options.ignore_formatted = true;
+  if (settings_.static_voters.empty() && settings_.controller) {
+    options.voters = metadata::FormatOptions::Voters::kStandalone;
+    for (const auto& endpoint : advertised(true)) options.standalone_endpoints.push_back({endpoint.listener, endpoint.host, endpoint.port});
+  } else {
+    options.kraft_version = 0;
+  }
+  const auto report = metadata::format_directories(worlds_[0].disk, options, worlds_[0].loop.random());
+  if (!report) return fail(report.error());
+  return {};
+}
+
+Result<void> Node::prepare_directories() {
+  io::Disk& disk = worlds_[0].disk;
+  std::vector<std::string> all = settings_.log_dirs;
+  if (std::ranges::find(all, settings_.metadata_log_dir) == all.end()) all.push_back(settings_.metadata_log_dir);
+  if (settings_.auto_format) {
+    const bool fresh = std::ranges::none_of(all, [&](const auto& dir) { return disk.exists(io::join_path(dir, "meta.properties")); });
+    if (fresh) TRY(format(all));
+  }
+  TRY_ASSIGN(const auto check, metadata::check_directories(disk, settings_.log_dirs, settings_.metadata_log_dir, settings_.node_id,
+                                                           worlds_[0].loop.random()));
+  cluster_id_ = check.cluster_id;
+  directory_ids_ = check.directory_ids;
+  TRY_ASSIGN(directories_, storage::LogDirectories::open(disk, settings_.log_dirs, NodeId(settings_.node_id), cluster_id_));
+  return {};
+}
+
+metadata::MetadataNodeOptions Node::metadata_options() const {
+  metadata::MetadataNodeOptions options;
+  raft::RaftConfig& raft = options.raft;
+  raft.node_id = settings_.node_id;
+  raft.cluster_id = cluster_id_;
+  raft.metadata_dir = settings_.metadata_log_dir;
+  if (const auto found = directory_ids_.find(settings_.metadata_log_dir); found != directory_ids_.end()) raft.directory_id = found->second;
+  raft.controller = settings_.controller;
+  raft.static_voters = settings_.static_voters;
+  raft.bootstrap_servers = settings_.bootstrap_servers;
+  for (const auto& endpoint : advertised(true)) raft.own_endpoints.push_back({endpoint.listener, endpoint.host, endpoint.port});
+  if (!raft.own_endpoints.empty()) raft.controller_listener = raft.own_endpoints.front().listener;
+  options.controller.cluster_id = cluster_id_;
+  options.controller.node_id = settings_.node_id;
+  options.controller.default_partitions = settings_.num_partitions;
+  options.controller.default_replication_factor = settings_.default_replication_factor;
+  options.controller.supported_features = metadata::supported_features();
+  if (settings_.broker) {
+    metadata::BrokerOptions broker;
+    broker.node_id = settings_.node_id;
+    broker.cluster_id = cluster_id_;
+    broker.incarnation = worlds_[0].loop.random().uuid();
+    broker.endpoints = advertised(false);
+    broker.rack = settings_.rack;
+    for (size_t i = 0; i < directories_->size(); ++i) {
+      if (!directories_->at(i).offline) broker.log_dirs.push_back(directories_->at(i).meta.directory_id.value_or(kZeroUuid));
+    }
+    std::ranges::sort(broker.log_dirs);
+    broker.features = metadata::supported_features();
+    broker.previous_broker_epoch = directories_->previous_broker_epoch();
+    options.broker = std::move(broker);
+  }
+  return options;
+}
+
+io::Task<Result<void>> Node::load_logs() {
+  CO_TRY_ASSIGN(auto found, directories_->find_logs());
+  std::vector<std::vector<storage::FoundLog>> parts(shards_.size());
+  for (auto& log : found) {
+    if (log.future) continue;
+    parts[static_cast<size_t>(shard_of(log.partition.topic, log.partition.partition))].push_back(std::move(log));
+  }
+  std::vector<int> all;
+  for (int i = 0; i < shard_count(); ++i) all.push_back(i);
+  std::vector<Result<void>> results(shards_.size());
+  auto load = [&](int index) -> io::Task<> {
+    const auto at = static_cast<size_t>(index);
+    results[at] = co_await shards_[at]->open_logs(std::move(parts[at]));
+  };
+  co_await on_shards(worlds_[0].loop, worlds_, all, load);
+  for (const auto& result : results) CO_TRY(result);
+  logs_loaded_ = true;
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> Node::start() {
+  CO_TRY(bind_listeners());
+  CO_TRY(prepare_directories());
+  CO_TRY_ASSIGN(metadata_, co_await metadata::MetadataNode::open(worlds_[0], metadata_options(), *validator_, nullptr, fault_));
+  for (const auto& world : worlds_) shards_.push_back(std::make_unique<Shard>(*this, world, settings_));
+  std::vector<coordinator::GroupCoordinator*> groups;
+  for (const auto& shard : shards_) groups.push_back(&shard->groups());
+  for (const auto& shard : shards_) {
+    shard->groups().connect(groups, [this](PartitionIndex index) { return shard_of(kGroupOffsetsTopic, index); });
+  }
+  metadata_started_ = true;
+  metadata_->start();
+  for (const auto& shard : shards_) metadata_->publisher().subscribe(shard->loop(), *shard);
+  if (metadata_->broker() != nullptr) {
+    CO_TRY(co_await metadata_->broker()->register_and_wait_caught_up());
+    CO_TRY(co_await load_logs());
+    CO_TRY(co_await metadata_->broker()->unfence());
+    co_await wait_applied(std::chrono::milliseconds(5000));
+  }
+  for (const auto& shard : shards_) shard->loop().post_remote([&shard = *shard] { shard.start_timers(); });
+  background_.spawn(checkpoint_periodically(settings_.checkpoint_interval, false));
+  background_.spawn(checkpoint_periodically(settings_.high_watermark_interval, true));
+  for (const auto& acceptor : acceptors_) acceptor->start();
+  co_return Result<void>{};
+}
+
+io::Task<> Node::wait_applied(std::chrono::milliseconds limit) {
+  const auto deadline = io::after(worlds_[0].loop.now(), limit);
+  const Offset wanted = metadata_->raft().high_watermark() - 1;
+  while (!stopping_ && metadata_->publisher().applied_offset() < wanted && worlds_[0].loop.now() < deadline) {
+    if (!co_await metadata_->publisher().wait_applied(wanted)) break;
+  }
+}
+
+// ---- Checkpoints
+
+io::Task<std::vector<std::vector<storage::DirectoryCheckpoints>>> Node::gather_checkpoints() {
+  std::vector<std::vector<storage::DirectoryCheckpoints>> parts(shards_.size());
+  std::vector<int> all;
+  for (int i = 0; i < shard_count(); ++i) all.push_back(i);
+  auto gather = [&](int index) -> io::Task<> {
+    parts[static_cast<size_t>(index)] = shards_[static_cast<size_t>(index)]->logs().checkpoints();
+    co_return;
+  };
+  co_await on_shards(worlds_[0].loop, worlds_, all, gather);
+  co_return parts;
+}
+
+io::Task<> Node::write_checkpoints_now(bool only_high_watermarks) {
+  const auto parts = co_await gather_checkpoints();
+  const auto written = only_high_watermarks ? directories_->write_high_watermarks(parts) : directories_->write_checkpoints(parts);
+  if (!written) SAMSA_LOG_ERROR("cannot write the checkpoint files: {}", written.error().text());
+}
+
+io::Task<> Node::checkpoint_periodically(std::chrono::milliseconds every, bool only_high_watermarks) {
+  io::Loop& loop = worlds_[0].loop;
+  while (!stopping_) {
+    if (co_await stopping_signal_.wait_until(loop, io::after(loop.now(), every))) break;
+    if (!stopping_) co_await write_checkpoints_now(only_high_watermarks);
+  }
+}
+
+void Node::directory_failed(int directory, const Error& why) {
+  const auto index = static_cast<size_t>(directory);
+  if (directories_->at(index).offline) return;
+  SAMSA_LOG_ERROR("log directory {} failed: {}", directories_->at(index).path, why.text());
+  directories_->take_offline(index, why);
+  for (const auto& shard : shards_) {
+    shard->loop().post_remote([&shard = *shard, directory, why] { shard.logs().take_offline(directory, why); });
+  }
+  bool any = false;
+  for (size_t i = 0; i < directories_->size(); ++i) any = any || !directories_->at(i).offline;
+  if (!any) {
+    fault_(Error{ErrorCode::kKafkaStorageError, "all log directories (log.dirs) have failed"});
+  } else if (metadata_->broker() != nullptr) {
+    metadata_->broker()->directory_failed(directories_->at(index).meta.directory_id.value_or(kZeroUuid));
+  }
+}
+
+// ---- The end
+
+io::Task<> Node::close_logs() {
+  std::vector<std::vector<bool>> clean(shards_.size());
+  std::vector<int> all;
+  for (int i = 0; i < shard_count(); ++i) all.push_back(i);
+  auto stop = [&](int index) -> io::Task<> {
+    clean[static_cast<size_t>(index)] = co_await shards_[static_cast<size_t>(index)]->stop();
+  };
+  co_await on_shards(worlds_[0].loop, worlds_, all, stop);
+  if (!logs_loaded_) co_return;
+  co_await write_checkpoints_now(false);
+  const int64_t epoch = metadata_->broker() == nullptr ? -1 : metadata_->broker()->broker_epoch();
+  for (size_t directory = 0; directory < directories_->size(); ++directory) {
+    const bool all_clean = std::ranges::all_of(clean, [&](const auto& shard) { return directory >= shard.size() || shard[directory]; });
+    if (!all_clean || directories_->at(directory).offline) continue;
+    if (const auto marked = directories_->mark_clean(directory, epoch); !marked) {
+      SAMSA_LOG_ERROR("cannot mark {} as cleanly shut down: {}", directories_->at(directory).path, marked.error().text());
+    }
+  }
+}
+
+io::Task<> Node::stop() {
+  if (metadata_started_ && metadata_->broker() != nullptr && settings_.controlled_shutdown) {
+    co_await metadata_->broker()->controlled_shutdown(io::after(worlds_[0].loop.now(), settings_.controlled_shutdown_timeout));
+  }
+  stopping_ = true;
+  stopping_signal_.notify_all();
+  for (const auto& acceptor : acceptors_) co_await acceptor->stop();
+  co_await background_.join();
+  if (metadata_started_) {
+    co_await metadata_->publisher().stop();
+    co_await close_logs();
+    co_await metadata_->stop();
+  }
+  shards_.clear();
+  metadata_.reset();
+  if (directories_) directories_->release();
+}
+
+}  // namespace samsa::server

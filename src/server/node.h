@@ -1,0 +1,97 @@
+// Node: one Samsa node, broker and controller or one of them, put together over the worlds it is given. The same code runs on the real
+// world (main) and on a simulated one.
+//
+// start(): binds the listeners, checks (or formats) the directories, opens the metadata log, registers with the controller, loads the
+// logs on every shard, is unfenced, and only then accepts connections (KIP-631). stop(): the way back, in order, with a controlled
+// shutdown first. Owner: shard 0; the Node outlives everything in it. Methods without another word are for shard 0.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/world.h"
+#include "metadata/config_validator.h"
+#include "metadata/metadata_node.h"
+#include "server/settings.h"
+#include "server/shard.h"
+#include "storage/log_directories.h"
+
+namespace samsa::server {
+
+class Acceptor;
+
+class Node {
+ public:
+  // `fault` is called on shard 0 when the node cannot go on (metadata log lost, all directories failed).
+  Node(io::Worlds worlds, NodeSettings settings, std::function<void(Error)> fault);
+  ~Node();
+  Node(const Node&) = delete;
+
+  // Resumes when clients are served. Errors name the setting or path, its value and what would be right.
+  io::Task<Result<void>> start();
+  // Resumes when everything is closed. Safe after a failed start.
+  io::Task<> stop();
+
+  // ---- Constant after start(): any shard.
+  [[nodiscard]] const NodeSettings& settings() const { return settings_; }
+  [[nodiscard]] const io::Worlds& worlds() const { return worlds_; }
+  [[nodiscard]] NodeId id() const { return NodeId(settings_.node_id); }
+  [[nodiscard]] const std::string& cluster_id() const { return cluster_id_; }
+  [[nodiscard]] Shard& shard(int index) { return *shards_[static_cast<size_t>(index)]; }
+  [[nodiscard]] int shard_count() const { return static_cast<int>(shards_.size()); }
+  // The shard that a partition belongs to.
+  [[nodiscard]] int shard_of(std::string_view topic, PartitionIndex partition) const;
+  [[nodiscard]] const storage::LogDirectories& directories() const { return *directories_; }
+  [[nodiscard]] const metadata::ConfigValidator& config_validator() const { return *validator_; }
+  // What the listeners were bound to, with real ports, in the order of the settings.
+  [[nodiscard]] const std::vector<io::Address>& bound() const { return bound_; }
+  uint64_t next_connection_id() { return ++last_connection_id_; }
+
+  // ---- From any shard, hopping to shard 0.
+  // Runs `call(MetadataNode&)` -> Task<T> on the metadata shard.
+  template <class F>
+  auto on_metadata(io::Loop& from, F call) {
+    return io::call_on(from, worlds_[0].loop, [this, call]() { return call(*metadata_); });
+  }
+  // Waits until this node's shards have applied what is committed now, at most `limit`. Shard 0.
+  io::Task<> wait_applied(std::chrono::milliseconds limit);
+  [[nodiscard]] metadata::MetadataNode& metadata() { return *metadata_; }
+
+  // A log directory failed on some shard; on shard 0.
+  void directory_failed(int directory, const Error& why);
+
+ private:
+  Result<void> bind_listeners();
+  Result<void> prepare_directories();
+  Result<void> format(const std::vector<std::string>& unformatted);
+  metadata::MetadataNodeOptions metadata_options() const;
+  std::vector<metadata::Endpoint> advertised(bool controller) const;
+  io::Task<Result<void>> load_logs();
+  io::Task<> write_checkpoints_now(bool only_high_watermarks);
+  io::Task<std::vector<std::vector<storage::DirectoryCheckpoints>>> gather_checkpoints();
+  io::Task<> checkpoint_periodically(std::chrono::milliseconds every, bool only_high_watermarks);
+  io::Task<> close_logs();
+
+  io::Worlds worlds_;
+  NodeSettings settings_;
+  std::function<void(Error)> fault_;
+  std::string cluster_id_;
+  std::unique_ptr<metadata::ConfigValidator> validator_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::vector<io::Address> bound_;
+  std::map<std::string, Uuid> directory_ids_;
+  std::unique_ptr<storage::LogDirectories> directories_;
+  std::unique_ptr<metadata::MetadataNode> metadata_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  io::TaskGroup background_;
+  io::Signal stopping_signal_;
+  // Connections are numbered on shard 0 only.
+  uint64_t last_connection_id_ = 0;
+  bool metadata_started_ = false;
+  bool logs_loaded_ = false;  // Without it nothing is marked as cleanly shut down.
+  bool stopping_ = false;
+};
+
+}  // namespace samsa::server

@@ -1,0 +1,74 @@
+// RequestContext: what one request brings along to its handler: header, who asks, over which listener, and the shard that serves the
+// connection. Handlers get everything from here; nothing is global.
+//
+// Lives from the request's decoding until its answer is written; always on the connection's shard. A handler that suspends must not
+// keep a reference to `shard.image()` across the await: take a copy of the pointer.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "io/loop.h"
+#include "io/network.h"
+#include "protocol/codec.h"
+#include "protocol/headers.h"
+#include "server/block_pool.h"
+
+namespace samsa::server {
+
+class Node;
+class Shard;
+
+// One client connection, as its handlers see it.
+struct ConnectionInfo {
+  uint64_t id = 0;              // Unique within the node's life.
+  std::string listener;         // Name of the listener that it came in on.
+  bool controller_listener = false;
+  io::Address peer;
+  std::string principal_type = "User";
+  std::string principal_name = "ANONYMOUS";
+  std::string software_name = "unknown";  // From ApiVersions, for metrics.
+  std::string software_version = "unknown";
+};
+
+// Resource types and operations of ACLs; the numbers are the wire's.
+enum class ResourceType : int8_t { kTopic = 2, kGroup = 3, kCluster = 4, kTransactionalId = 5, kDelegationToken = 6, kUser = 7 };
+enum class Operation : int8_t {
+  kRead = 3,
+  kWrite = 4,
+  kCreate = 5,
+  kDelete = 6,
+  kAlter = 7,
+  kDescribe = 8,
+  kClusterAction = 9,
+  kDescribeConfigs = 10,
+  kAlterConfigs = 11,
+  kIdempotentWrite = 12,
+  kTwoPhaseCommit = 15,
+};
+inline constexpr std::string_view kClusterResource = "kafka-cluster";
+
+struct RequestContext {
+  Shard& shard;
+  ConnectionInfo& connection;
+  protocol::RequestHeader header;
+  Block frame;               // Keeps what the request's views point to.
+  io::MonoTime received;     // When the whole frame was there.
+
+  // What the handler decides about the connection.
+  bool no_response = false;       // acks=0.
+  bool close_connection = false;  // After the answers before this one are out; no answer is sent for this one.
+  int32_t throttle_ms = 0;        // How long to leave the connection unread after the answer.
+  int16_t answer_version = -1;    // ApiVersions only: write the answer in this version.
+
+  [[nodiscard]] int16_t version() const { return header.api_version; }
+  [[nodiscard]] std::string_view client_id() const { return header.client_id; }
+  // Whether the principal may do this. Without an authorizer everybody may.
+  [[nodiscard]] bool authorized(Operation operation, ResourceType type, std::string_view name) const;
+  // The operations that the principal may do on a resource, as Kafka's bit field.
+  [[nodiscard]] int32_t authorized_operations(ResourceType type, std::string_view name) const;
+};
+
+}  // namespace samsa::server

@@ -1,0 +1,75 @@
+// NodeSettings: what a node reads of its configuration, as plain values. Made once at start by config::ServerConfig's owner (main, the
+// simulation, tests); names in comments are Kafka's settings.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/group/config.h"
+#include "io/network.h"
+#include "raft/voter_set.h"
+#include "storage/log_config.h"
+
+namespace samsa::server {
+
+struct ListenerSettings {
+  std::string name;                       // "PLAINTEXT"
+  io::Address bind;                       // listeners
+  std::optional<io::Address> advertised;  // advertised.listeners; otherwise what is bound.
+  int16_t security_protocol = 0;          // listener.security.protocol.map: 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.
+  bool controller = false;                // In controller.listener.names.
+};
+
+struct NodeSettings {
+  int32_t node_id = 1;                   // node.id
+  bool broker = true;                    // process.roles
+  bool controller = true;
+  std::vector<ListenerSettings> listeners;
+  std::vector<std::string> log_dirs;     // log.dirs
+  std::string metadata_log_dir;          // metadata.log.dir; empty: the first of log.dirs.
+  std::optional<std::string> rack;       // broker.rack
+  raft::VoterSet static_voters;          // controller.quorum.voters
+  std::vector<io::Address> bootstrap_servers;  // controller.quorum.bootstrap.servers
+  bool auto_format = false;              // Formats empty directories at start (no configuration file was given).
+
+  int32_t num_partitions = 1;                    // num.partitions
+  int16_t default_replication_factor = 1;        // default.replication.factor
+  int32_t min_insync_replicas = 1;               // min.insync.replicas
+  bool auto_create_topics = true;                // auto.create.topics.enable
+  int32_t offsets_topic_partitions = 50;         // offsets.topic.num.partitions
+  int16_t offsets_topic_replication_factor = 3;  // offsets.topic.replication.factor
+  int32_t offsets_topic_segment_bytes = 100 * 1024 * 1024;  // offsets.topic.segment.bytes
+  std::string offsets_topic_compression = "producer";       // offsets.topic.compression.codec, by name
+  int32_t transaction_topic_partitions = 50;         // transaction.state.log.num.partitions
+  int16_t transaction_topic_replication_factor = 3;  // transaction.state.log.replication.factor
+  int32_t transaction_topic_segment_bytes = 100 * 1024 * 1024;  // transaction.state.log.segment.bytes
+  int32_t transaction_topic_min_isr = 2;             // transaction.state.log.min.isr
+
+  int32_t socket_request_max_bytes = 104'857'600;      // socket.request.max.bytes
+  int64_t queued_max_request_bytes = -1;               // queued.max.request.bytes
+  std::chrono::milliseconds connections_max_idle{600'000};  // connections.max.idle.ms
+  int64_t fetch_max_bytes = 57'671'680;                // fetch.max.bytes
+  int32_t fetch_session_slots = 1000;                  // max.incremental.fetch.session.cache.slots
+  int32_t max_request_partitions = 2000;               // max.request.partition.size.limit
+  std::chrono::milliseconds request_timeout{30'000};   // request.timeout.ms
+
+  storage::LogConfig log;                              // log.*
+  int64_t producer_id_expiration_ms = 86'400'000;      // producer.id.expiration.ms
+  std::chrono::milliseconds retention_check{300'000};  // log.retention.check.interval.ms
+  std::chrono::milliseconds checkpoint_interval{60'000};       // log.flush.offset.checkpoint.interval.ms
+  std::chrono::milliseconds high_watermark_interval{5000};     // replica.high.watermark.checkpoint.interval.ms
+  size_t open_files = 4000;                            // samsa.open.files (ours)
+  bool controlled_shutdown = true;                     // controlled.shutdown.enable
+  std::chrono::milliseconds controlled_shutdown_timeout{30'000};
+
+  int64_t max_transaction_timeout_ms = 900'000;        // transaction.max.timeout.ms
+  coordinator::GroupConfig group;                      // group.*, offsets.*
+  // Values of the configuration file by name, for DescribeConfigs and for topics' defaults.
+  std::map<std::string, std::string, std::less<>> properties;
+};
+
+}  // namespace samsa::server

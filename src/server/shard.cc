@@ -1,0 +1,275 @@
+#include "server/shard.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "server/connection.h"
+#include "server/coordinator_log.h"
+#include "server/internal_topics.h"
+#include "server/node.h"
+
+namespace samsa::server {
+
+namespace {
+
+storage::LogManagerConfig manager_config(const NodeSettings& settings, size_t shards) {
+  storage::LogManagerConfig config;
+  config.defaults = settings.log;
+  config.open_files = std::max<size_t>(16, settings.open_files / shards);
+  config.producer_id_expiration_ms = settings.producer_id_expiration_ms;
+  return config;
+}
+
+int64_t share(int64_t limit, size_t shards) { return limit < 0 ? -1 : limit / static_cast<int64_t>(shards); }
+
+}  // namespace
+
+Shard::Shard(Node& node, io::World world, const NodeSettings& settings)
+    : node_(node),
+      world_(world),
+      settings_(settings),
+      blocks_(world.loop, share(settings.queued_max_request_bytes, node.worlds().size())),
+      image_(std::make_shared<const metadata::MetadataImage>()),
+      applied_(image_),
+      logs_(world.loop, world.disk, manager_config(settings, node.worlds().size())),
+      groups_(world.loop, settings.group),
+      fetch_sessions_(world.loop, static_cast<size_t>(settings.fetch_session_slots) / node.worlds().size() + 1,
+                      static_cast<int>(node.worlds().size())),
+      serving_(world.loop),
+      background_(world.loop) {}
+
+Shard::~Shard() = default;
+
+Result<std::shared_ptr<replication::Partition>> Shard::partition(const Uuid& topic, PartitionIndex index) const {
+  if (const auto found = partitions_.find({topic, index}); found != partitions_.end()) return found->second;
+  const auto* image = image_->partition(topic, index);
+  if (image == nullptr) return fail(ErrorCode::kUnknownTopicOrPartition);
+  if (image->has_replica(settings_.node_id) && logs_.is_offline(node_.directories().index_of(image->directory_of(settings_.node_id)))) {
+    return fail(ErrorCode::kKafkaStorageError);
+  }
+  return fail(ErrorCode::kNotLeaderOrFollower);
+}
+
+storage::LogConfig Shard::log_config(const metadata::MetadataImage& image, std::string_view topic) const {
+  storage::LogConfig config = settings_.log;
+  for (const auto& [name, value] : image.config(metadata::ConfigType::kTopic, topic)) {
+    if (const auto applied = storage::apply_topic_setting(config, name, value); !applied) {
+      SAMSA_LOG_WARN("topic {}: {}={} is ignored: {}", topic, name, value, applied.error().text());
+    }
+  }
+  return config;
+}
+
+int32_t Shard::min_insync_replicas(const metadata::MetadataImage& image, std::string_view topic) const {
+  const std::string* own = image.config(metadata::ConfigType::kTopic, topic, "min.insync.replicas");
+  return own != nullptr ? std::max(1, std::atoi(own->c_str())) : settings_.min_insync_replicas;
+}
+
+// ---- Following the image
+
+io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
+  logs_.set_directories(node_.directories().paths());
+  logs_.on_offline([this](int directory) {
+    node_.worlds()[0].loop.post_remote(
+        [this, directory] { node_.directory_failed(directory, Error{ErrorCode::kKafkaStorageError, "a write or read failed"}); });
+  });
+  const auto held = co_await applying_.lock(world_.loop);
+  const metadata::ImagePtr now = image_;
+  CO_TRY(co_await logs_.load(std::move(found), [this, now](const std::string& topic) { return log_config(*now, topic); }));
+  co_await set_aside_strays(*now);
+  co_await apply(metadata::MetadataImage{}, *now);
+  applied_ = now;
+  loaded_ = true;
+  co_return Result<void>{};
+}
+
+io::Task<> Shard::on_image(metadata::ImagePtr, metadata::ImagePtr now) {
+  image_ = now;
+  if (!loaded_) co_return;
+  const auto held = co_await applying_.lock(world_.loop);
+  if (!stopping_) co_await apply(*applied_, *now);
+  applied_ = now;
+}
+
+io::Task<> Shard::apply(const metadata::MetadataImage& before, const metadata::MetadataImage& now) {
+  if (!before.configs.same_as(now.configs)) apply_configs(before, now);
+  if (before.topics_by_id.same_as(now.topics_by_id)) co_return;
+  std::vector<std::string> deleted;
+  for (const auto& change : metadata::diff_topics(before, now)) {
+    if (change.after == nullptr) deleted.push_back(change.before->name);
+    co_await apply_topic(change, now);
+  }
+  const auto* offsets = now.topic(kGroupOffsetsTopic);
+  groups_.set_partition_count(offsets == nullptr ? 0 : offsets->partition_count());
+  if (!deleted.empty()) spawn(groups_.topics_deleted(std::move(deleted)));
+}
+
+io::Task<> Shard::apply_topic(const metadata::TopicChange& change, const metadata::MetadataImage& now) {
+  const int32_t before = change.before == nullptr ? 0 : change.before->partition_count();
+  const int32_t after = change.after == nullptr ? 0 : change.after->partition_count();
+  const std::string& name = change.after == nullptr ? change.before->name : change.after->name;
+  for (PartitionIndex index = 0; index < std::max(before, after); ++index) {
+    if (node_.shard_of(name, index) != this->index()) continue;
+    const auto* old_state = change.before == nullptr ? nullptr : change.before->partition(index);
+    const auto* new_state = change.after == nullptr ? nullptr : change.after->partition(index);
+    if (old_state == new_state) continue;
+    if (change.after == nullptr) {
+      co_await drop_partition(name, change.id, index);
+    } else {
+      co_await apply_partition(*change.after, index, new_state, now);
+    }
+  }
+}
+
+io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIndex index, const metadata::PartitionImage* state,
+                                  const metadata::MetadataImage& now) {
+  if (state == nullptr || !state->has_replica(settings_.node_id)) {
+    co_await drop_partition(topic.name, topic.id, index);
+    co_return;
+  }
+  auto& partition = partitions_[PartitionKey{topic.id, index}];
+  if (!partition) {
+    const int directory = node_.directories().index_of(state->directory_of(settings_.node_id));
+    auto log = co_await logs_.get_or_create({topic.name, index}, topic.id, log_config(now, topic.name), directory);
+    if (!log) {
+      SAMSA_LOG_ERROR("cannot open {}-{}: {}", topic.name, index, log.error().text());
+      partitions_.erase({topic.id, index});
+      co_return;
+    }
+    partition = std::make_shared<replication::Partition>(world_.loop, **log, node_.id(), topic.id);
+  }
+  const auto kept = partition;
+  const LeaderEpoch epoch_before = kept->leader_epoch();
+  const bool led_before = kept->is_leader();
+  if (const auto applied = kept->apply(*state, min_insync_replicas(now, topic.name)); !applied) {
+    SAMSA_LOG_ERROR("cannot lead {}-{}: {}", topic.name, index, applied.error().text());
+    co_return;
+  }
+  if (topic.name != kGroupOffsetsTopic || kept->leader_epoch() == epoch_before) co_return;
+  if (kept->is_leader()) {
+    lead_group_partition(index, kept);
+  } else if (led_before) {
+    groups_.resign(index);
+  }
+}
+
+void Shard::lead_group_partition(PartitionIndex index, const std::shared_ptr<replication::Partition>& partition) {
+  struct Lead {
+    static io::Task<> run(Shard& shard, PartitionIndex index, std::shared_ptr<replication::Partition> partition) {
+      const auto loaded = co_await shard.groups_.become_leader(index, partition->leader_epoch(), std::make_shared<PartitionLog>(partition));
+      if (!loaded) SAMSA_LOG_ERROR("cannot load groups of {}: {}", partition->name().to_string(), loaded.error().text());
+    }
+  };
+  spawn(Lead::run(*this, index, partition));
+}
+
+io::Task<> Shard::drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index) {
+  const auto found = partitions_.find({id, index});
+  if (found == partitions_.end()) co_return;
+  const auto partition = std::move(found->second);
+  partitions_.erase(found);
+  partition->close(ErrorCode::kUnknownTopicOrPartition);
+  if (topic == kGroupOffsetsTopic) groups_.resign(index);
+  if (const auto removed = co_await logs_.remove({topic, index}); !removed) {
+    SAMSA_LOG_ERROR("cannot delete {}-{}: {}", topic, index, removed.error().text());
+  }
+}
+
+// Directories whose partition the metadata does not give to this node: kept, but out of the way.
+io::Task<> Shard::set_aside_strays(const metadata::MetadataImage& image) {
+  std::vector<TopicPartition> strays;
+  logs_.for_each([&](storage::Log& log) {
+    const auto* topic = image.topic(log.partition().topic);
+    const auto* state = topic == nullptr ? nullptr : topic->partition(log.partition().partition);
+    const bool other_topic = topic != nullptr && !log.topic_id().is_zero() && log.topic_id() != topic->id;
+    if (state == nullptr || other_topic || !state->has_replica(settings_.node_id)) strays.push_back(log.partition());
+  });
+  for (const auto& stray : strays) {
+    SAMSA_LOG_WARN("{} is not assigned to this node; its directory is set aside as -stray", stray.to_string());
+    if (const auto moved = co_await logs_.set_aside_as_stray(stray); !moved) {
+      SAMSA_LOG_ERROR("cannot set {} aside: {}", stray.to_string(), moved.error().text());
+    }
+  }
+}
+
+void Shard::apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now) {
+  using Configs = decltype(now.configs);
+  Configs::diff(before.configs, now.configs, [&](const metadata::ConfigResource& resource, const auto*, const auto*) {
+    if (resource.type != metadata::ConfigType::kTopic) return;
+    logs_.update_config(resource.name, log_config(now, resource.name));
+    const auto* topic = now.topic(resource.name);
+    if (topic == nullptr) return;
+    const int32_t min_isr = min_insync_replicas(now, resource.name);
+    for (PartitionIndex index = 0; index < topic->partition_count(); ++index) {
+      if (const auto found = partitions_.find({topic->id, index}); found != partitions_.end()) {
+        found->second->set_min_insync_replicas(min_isr);
+      }
+    }
+  });
+}
+
+// ---- Connections
+
+void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info) {
+  auto stream = world_.network.attach(std::move(accepted));
+  info.peer = stream->peer();
+  auto connection = std::make_shared<Connection>(*this, std::move(stream), std::move(info));
+  connections_.insert(connection);
+  serving_.spawn(run_connection(connection));
+  if (stopping_) connection->close();
+}
+
+io::Task<> Shard::run_connection(std::shared_ptr<Connection> connection) {
+  co_await connection->run();
+  connections_.erase(connection);
+}
+
+io::Task<> Shard::close_idle_connections() {
+  const auto idle = settings_.connections_max_idle;
+  const auto every = std::max<std::chrono::milliseconds>(idle / 10, std::chrono::milliseconds(10));
+  while (!stopping_) {
+    if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), every))) break;
+    const io::MonoTime before{world_.loop.now().ns - std::chrono::nanoseconds(idle).count()};
+    for (const auto& connection : std::vector(connections_.begin(), connections_.end())) connection->close_if_idle(before);
+  }
+}
+
+// ---- Periodic work and the end
+
+io::Task<> Shard::retain() {
+  auto next_retention = io::after(world_.loop.now(), std::chrono::seconds(30));
+  auto next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
+  while (!stopping_) {
+    if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::chrono::seconds(1)))) break;
+    logs_.remove_deleted_files();
+    co_await logs_.flush_due_logs();
+    if (!stopping_ && world_.loop.now() >= next_retention) {
+      next_retention = io::after(world_.loop.now(), settings_.retention_check);
+      co_await logs_.delete_old_segments();
+    }
+    if (!stopping_ && world_.loop.now() >= next_expiry) {
+      next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
+      logs_.expire_producers();
+    }
+  }
+}
+
+void Shard::start_timers() {
+  if (settings_.connections_max_idle.count() > 0) spawn(close_idle_connections());
+  spawn(retain());
+}
+
+io::Task<std::vector<bool>> Shard::stop() {
+  stopping_ = true;
+  stop_signal_.notify_all();
+  for (const auto& connection : std::vector(connections_.begin(), connections_.end())) connection->close();
+  groups_.resign_all();
+  for (const auto& [key, partition] : partitions_) partition->close(ErrorCode::kNotLeaderOrFollower);
+  co_await serving_.join();
+  co_await background_.join();
+  const auto held = co_await applying_.lock(world_.loop);
+  partitions_.clear();
+  co_return co_await logs_.close();
+}
+
+}  // namespace samsa::server

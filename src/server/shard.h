@@ -1,0 +1,123 @@
+// Shard: what one thread of a node owns: its connections, its partitions with their logs, its part of the group coordinator, its receive
+// memory and its copy of the pointer to the metadata image. Handlers reach the node's services through it.
+//
+// Owner: the loop of world(). Other shards only post to it. Partitions follow the image: on_image opens, deletes and changes roles, in
+// order; until open_logs() has ended, images are only noted.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "coordinator/group/coordinator.h"
+#include "io/sync.h"
+#include "io/world.h"
+#include "metadata/image.h"
+#include "metadata/publisher.h"
+#include "replication/partition.h"
+#include "server/block_pool.h"
+#include "server/fetch_session.h"
+#include "server/settings.h"
+#include "storage/log_manager.h"
+
+namespace samsa::server {
+
+class Connection;
+class Node;
+struct ConnectionInfo;
+
+struct PartitionKey {
+  Uuid topic;
+  PartitionIndex partition = 0;
+  bool operator==(const PartitionKey&) const = default;
+};
+
+struct PartitionKeyHash {
+  size_t operator()(const PartitionKey& key) const noexcept {
+    return std::hash<Uuid>{}(key.topic) + static_cast<size_t>(key.partition) * 0x9e3779b97f4a7c15ULL;
+  }
+};
+
+class Shard final : public metadata::ImageSubscriber {
+ public:
+  Shard(Node& node, io::World world, const NodeSettings& settings);
+  ~Shard() override;
+
+  [[nodiscard]] Node& node() { return node_; }
+  [[nodiscard]] const io::World& world() const { return world_; }
+  [[nodiscard]] io::Loop& loop() { return world_.loop; }
+  [[nodiscard]] int index() const { return world_.loop.shard(); }
+  [[nodiscard]] const NodeSettings& settings() const { return settings_; }
+  [[nodiscard]] BlockPool& blocks() { return blocks_; }
+  [[nodiscard]] const metadata::ImagePtr& image() const { return image_; }
+  [[nodiscard]] storage::LogManager& logs() { return logs_; }
+  [[nodiscard]] coordinator::GroupCoordinator& groups() { return groups_; }
+  [[nodiscard]] FetchSessions& fetch_sessions() { return fetch_sessions_; }
+
+  // The replica of a partition that belongs to this shard. UNKNOWN_TOPIC_OR_PARTITION where the image does not know it,
+  // NOT_LEADER_OR_FOLLOWER where another node hosts it, KAFKA_STORAGE_ERROR where its directory is offline.
+  Result<std::shared_ptr<replication::Partition>> partition(const Uuid& topic, PartitionIndex index) const;
+  [[nodiscard]] const auto& partitions() const { return partitions_; }
+
+  // ---- Life
+  // Loads the logs found at start and takes up the image as it is then.
+  io::Task<Result<void>> open_logs(std::vector<storage::FoundLog> found);
+  io::Task<> on_image(metadata::ImagePtr before, metadata::ImagePtr now) override;
+  // Serves a connection that the listener accepted; returns at once.
+  void serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info);
+  // Starts the shard's periodic work.
+  void start_timers();
+  // Ends connections, waiters, coordinators; closes the logs. Gives for each directory whether all its logs closed cleanly.
+  io::Task<std::vector<bool>> stop();
+  // Runs in the background until the shard stops.
+  void spawn(io::Task<> task) { background_.spawn(std::move(task)); }
+  [[nodiscard]] bool stopping() const { return stopping_; }
+  [[nodiscard]] size_t connection_count() const { return connections_.size(); }
+
+  // The topic's log settings: the broker's defaults under its own values.
+  [[nodiscard]] storage::LogConfig log_config(const metadata::MetadataImage& image, std::string_view topic) const;
+  [[nodiscard]] int32_t min_insync_replicas(const metadata::MetadataImage& image, std::string_view topic) const;
+
+  // Names that this shard is just having created (auto.create.topics.enable).
+  std::unordered_set<std::string> creating;
+  // Producer ids that this shard may hand out, [next, end).
+  int64_t next_producer_id = 0;
+  int64_t end_producer_id = 0;
+  io::Mutex producer_id_turn;
+
+ private:
+  io::Task<> apply(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
+  io::Task<> apply_topic(const metadata::TopicChange& change, const metadata::MetadataImage& now);
+  io::Task<> apply_partition(const metadata::TopicImage& topic, PartitionIndex index, const metadata::PartitionImage* partition,
+                             const metadata::MetadataImage& now);
+  io::Task<> drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index);
+  void apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
+  void lead_group_partition(PartitionIndex index, const std::shared_ptr<replication::Partition>& partition);
+  io::Task<> set_aside_strays(const metadata::MetadataImage& image);
+  io::Task<> run_connection(std::shared_ptr<Connection> connection);
+  io::Task<> close_idle_connections();
+  io::Task<> retain();
+
+  Node& node_;
+  io::World world_;
+  const NodeSettings& settings_;
+  BlockPool blocks_;
+  metadata::ImagePtr image_;
+  metadata::ImagePtr applied_;  // What partitions_ reflects.
+  storage::LogManager logs_;
+  coordinator::GroupCoordinator groups_;
+  FetchSessions fetch_sessions_;
+  std::unordered_map<PartitionKey, std::shared_ptr<replication::Partition>, PartitionKeyHash> partitions_;
+  std::unordered_set<std::shared_ptr<Connection>> connections_;
+  io::TaskGroup serving_;
+  io::TaskGroup background_;
+  io::Mutex applying_;
+  io::Signal stop_signal_;
+  bool loaded_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace samsa::server
