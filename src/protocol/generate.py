@@ -421,8 +421,10 @@ def api_table_text(apis):
 
 
 def served_text(apis):
-    lines = ["// Generated: SAMSA_SERVED(Name, name) for each API that has a handler."]
-    lines += [f"SAMSA_SERVED({api.name}, {snake(api.name)})" for api in apis if api.props["handler"] != ["none"]]
+    served = [api for api in apis if api.props["handler"] != ["none"]]
+    lines = ["// Generated: SAMSA_SERVED(Name, name) for each API that has a handler; without that macro, their headers.", "#ifdef SAMSA_SERVED"]
+    lines += [f"SAMSA_SERVED({api.name}, {snake(api.name)})" for api in served]
+    lines += ["#else"] + [f'#include "protocol/api/{snake(api.name)}.h"' for api in served] + ["#endif"]
     return "\n".join(lines + [""])
 
 

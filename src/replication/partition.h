@@ -130,6 +130,7 @@ class Partition : public std::enable_shared_from_this<Partition> {
   void log_advanced();
 
  private:
+  friend class Watch;
   struct Follower {
     int32_t id = -1;
     Offset end = -1;  // -1: not heard of in this epoch.

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "server/node.h"
+#include "server/request_context.h"
 
 namespace samsa::server {
 

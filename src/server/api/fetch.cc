@@ -343,7 +343,7 @@ void Fetching::shape_answer() {
     if (!worth_telling(item)) continue;
     const bool same_topic = !response_.responses.empty() &&
                             (by_id() ? response_.responses.back().topic_id == item.wanted->topic_id
-                                     : response_.responses.back().topic == item.wanted->topic);
+                                     : response_.responses.back().topic.view() == item.wanted->topic);
     if (!same_topic) {
       auto& topic = response_.responses.emplace_back();
       topic.topic = item.wanted->topic;
