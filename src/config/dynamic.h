@@ -61,7 +61,7 @@ Value effective_value(Kind kind, std::string_view name, const Layers& layers);
 // All effective values of a topic by name (null ones left out): what storage builds a LogConfig from.
 Properties effective_topic(const Layers& layers);
 
-// What DescribeConfigs answers. `names` nothing: all (internal ones left out); names that do not exist are left out.
+// What DescribeConfigs answers. `names` nothing or empty: all (internal ones left out); names that do not exist are left out.
 std::vector<Described> describe_topic(const Layers& layers, const std::optional<std::vector<std::string>>& names);
 std::vector<Described> describe_group(const Layers& layers, const std::optional<std::vector<std::string>>& names);
 std::vector<Described> describe_client_metrics(const Layers& layers, const std::optional<std::vector<std::string>>& names);
@@ -86,8 +86,8 @@ Result<Properties> apply_alters(Kind kind, const Properties& current, const std:
 Result<void> check_topic(const Properties& values, const ServerConfig& server);
 Result<void> check_group(const Properties& values, const ServerConfig& server);
 Result<void> check_client_metrics(std::string_view name, const Properties& values);
-// Dynamic broker values: `per_broker` for one broker's, else the cluster-wide ones. `layers` hold the values before the change.
-// Errors: INVALID_REQUEST for settings that cannot change (there), INVALID_CONFIG for values; Kafka's codes.
+// Dynamic broker values: `per_broker` for one broker's, else the cluster-wide ones.
+// Errors: INVALID_REQUEST for settings that cannot change (there) and for wrong values, as Kafka has it.
 Result<void> check_broker(const Properties& values, bool per_broker, const ServerConfig& server);
 
 }  // namespace samsa::config

@@ -76,7 +76,7 @@ class ServerConfig {
   int64_t log_flush_interval_ms = 0;
 
   // Any broker setting by its name: the given value or the default. The name must be in the table and have that type; number() serves
-  // INT, SHORT and LONG and gives `if_null` for null; text() gives "" for null.
+  // INT, SHORT and LONG and gives `if_null` for null; text() gives "" for null. They parse at every call: for start-up, not for the road of a request.
   [[nodiscard]] int64_t number(std::string_view name, int64_t if_null = -1) const;
   [[nodiscard]] double real(std::string_view name) const;
   [[nodiscard]] bool flag(std::string_view name) const;

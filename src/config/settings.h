@@ -85,9 +85,6 @@ const Setting* find_setting(Kind kind, std::string_view name);
 // The broker setting whose value a topic (or group) setting takes when it has none of its own: "retention.ms" → "log.retention.ms".
 // Empty if there is none.
 std::string_view broker_synonym(Kind kind, std::string_view name);
-// A topic setting of Kafka's older versions that is accepted and without effect ("message.format.version").
-bool is_former_topic_setting(std::string_view name);
-
 // A parsed value; monostate is null. Numbers of all integer types are int64_t; passwords and classes are text.
 using Value = std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<std::string>>;
 
