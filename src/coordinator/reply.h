@@ -32,11 +32,14 @@ class Reply {
   auto wait() const {
     struct Awaiter {
       std::shared_ptr<State> state;
+      explicit Awaiter(std::shared_ptr<State> shared) : state(std::move(shared)) {}
+      Awaiter(const Awaiter&) = delete;
+      ~Awaiter() { state->waiter = {}; }  // The waiter's frame may be destroyed while it waits (shutdown).
       bool await_ready() const noexcept { return state->value.has_value(); }
       void await_suspend(std::coroutine_handle<> handle) { state->waiter = handle; }
       T await_resume() { return std::move(*state->value); }
     };
-    return Awaiter{state_};
+    return Awaiter(state_);
   }
 
  private:

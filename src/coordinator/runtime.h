@@ -52,7 +52,7 @@ struct Writes {
   std::vector<CoordinatorRecord> records;
   ProducerStamp producer;  // Set: a transactional batch.
   bool replay = true;      // False: the machine's soft state holds it already (a classic group's metadata).
-  // Called once, when the records are committed or have failed (with the mapped error), or at once where there are no records.
+  // Called in a turn of its own when the records are committed or have failed (with the mapped error); not after resign().
   UniqueFunction<void(const Result<void>&, Now)> on_committed;
 };
 
@@ -126,16 +126,17 @@ class PartitionRuntime : public std::enable_shared_from_this<PartitionRuntime> {
   io::Task<Result<void>> complete_transaction(ProducerStamp producer, int32_t coordinator_epoch, bool commit);
 
  protected:
-  // Appends, replays; the last offset, or none where there is nothing to write. The turn is held.
-  io::Task<Result<std::optional<Offset>>> append(Writes& writes);
-  // Waits for the commit (and tells on_committed).
-  io::Task<Result<void>> finish(Writes& writes, Result<std::optional<Offset>> appended);
+  // Appends and replays, in the caller's turn. Gives the offset whose commit the response must wait for: the last of these records,
+  // or of those written before where there are none, since the decision may have seen their state.
+  io::Task<Result<Offset>> append(Writes& writes);
+  // Waits for the commit and tells on_committed, in a turn of its own.
+  io::Task<Result<void>> finish(Writes& writes, Result<Offset> appended);
   io::Task<io::Mutex::Held> turn();
   void arm();
 
  private:
   static io::Task<> run_deadlines(std::shared_ptr<PartitionRuntime> self);
-  static io::Task<> finish_alone(std::shared_ptr<PartitionRuntime> self, Writes writes, Result<std::optional<Offset>> appended);
+  static io::Task<> finish_alone(std::shared_ptr<PartitionRuntime> self, Writes writes, Result<Offset> appended);
   Result<Offset> replay_batches(Bytes batches, Offset from);
   io::Task<Result<void>> append_batch(Buffer batch, Appended& appended);
 
@@ -150,6 +151,7 @@ class PartitionRuntime : public std::enable_shared_from_this<PartitionRuntime> {
   State state_ = State::kLoading;
   io::Mutex turn_;
   Alarm alarm_;
+  Offset last_written_ = -1;
   bool deadlines_running_ = false;
 };
 

@@ -52,6 +52,7 @@ struct TxnOffsetCommitResponse;
 namespace samsa::coordinator {
 
 class GroupMachine;
+struct Caller;
 
 // What a request may see and what the topics are at this moment: the handler makes it from the metadata image, the authorizer and the
 // connection's principal. Called only on the handler's own shard, during the call. Which operation "allowed" means is the API's:
@@ -120,17 +121,41 @@ class GroupCoordinator {
   io::Task<protocol::DescribeGroupsResponse> describe_groups(RequestInfo info, const protocol::DescribeGroupsRequest& request);
   io::Task<protocol::DeleteGroupsResponse> delete_groups(RequestInfo info, const protocol::DeleteGroupsRequest& request);
 
+  // The state of a partition led here, for tests and gauges.
+  [[nodiscard]] const GroupMachine& machine_for_test(PartitionIndex partition) const;
+
  private:
   using Partition = CoordinatorPartition<GroupMachine>;
+  using PartitionPtr = std::shared_ptr<Partition>;
   struct Led {
     LeaderEpoch epoch;
-    std::shared_ptr<Partition> partition;
+    PartitionPtr partition;
+  };
+  // Where a group lives.
+  struct Home {
+    GroupCoordinator* owner;
+    PartitionIndex partition;
   };
 
-  // The partition's runtime if it is led by this very shard and loaded; NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS.
-  Result<std::shared_ptr<Partition>> active_partition(PartitionIndex partition) const;
-  // The object of the shard that leads the group's partition; INVALID_GROUP_ID, COORDINATOR_NOT_AVAILABLE.
-  Result<GroupCoordinator*> owner_of(std::string_view group, PartitionIndex& partition);
+  // COORDINATOR_NOT_AVAILABLE while the topic does not exist; INVALID_GROUP_ID for an empty id where the API wants one.
+  Result<Home> home_of(std::string_view group, bool empty_id_allowed) const;
+  // The runtime of a partition led by this very shard; NOT_COORDINATOR.
+  Result<PartitionPtr> led(PartitionIndex partition) const;
+
+  // The same requests on the group's own shard, already checked against the scope.
+  io::Task<protocol::JoinGroupResponse> join_here(PartitionIndex partition, Caller caller, const protocol::JoinGroupRequest& request);
+  io::Task<protocol::SyncGroupResponse> sync_here(PartitionIndex partition, Caller caller, const protocol::SyncGroupRequest& request);
+  io::Task<ErrorCode> heartbeat_here(PartitionIndex partition, const protocol::HeartbeatRequest& request);
+  io::Task<Result<protocol::LeaveGroupResponse>> leave_here(PartitionIndex partition, const protocol::LeaveGroupRequest& request);
+  io::Task<Result<protocol::OffsetCommitResponse>> commit_here(PartitionIndex partition, Caller caller,
+                                                               const protocol::OffsetCommitRequest& request);
+  io::Task<Result<protocol::TxnOffsetCommitResponse>> txn_commit_here(PartitionIndex partition,
+                                                                      const protocol::TxnOffsetCommitRequest& request);
+  io::Task<Result<protocol::OffsetDeleteResponse>> offset_delete_here(PartitionIndex partition,
+                                                                      const protocol::OffsetDeleteRequest& request);
+  // The ones that speak in nested structs of the messages, which cannot be named here.
+  struct Fetches;
+  struct Admin;
 
   io::Loop& loop_;
   std::shared_ptr<GroupConfig> config_;
