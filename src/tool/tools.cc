@@ -13,6 +13,7 @@ constexpr ToolEntry kTools[] = {
     {"kafka-broker-api-versions", "Show which APIs and versions every broker serves", run_broker_api_versions},
     {"kafka-console-consumer", "Write the records of topics to standard output", run_console_consumer},
     {"kafka-console-producer", "Publish the lines of standard input", run_console_producer},
+    {"kafka-consumer-groups", "List, describe, delete groups and reset their offsets", run_consumer_groups},
     {"kafka-get-offsets", "Show offsets of partitions at a time", run_get_offsets},
     {"kafka-topics", "Create, delete, describe, or change a topic", run_topics},
 };
