@@ -70,7 +70,7 @@ struct DiskSpace {
   uint64_t usable_bytes = 0;
 };
 
-// Held while it lives; the lock file is removed by release().
+// Held while it lives. The lock file itself stays, as Kafka leaves it.
 class FileLock {
  public:
   virtual ~FileLock() = default;
@@ -98,6 +98,10 @@ class Disk {
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };
 
+// The KAFKA_STORAGE_ERROR of a failed operation: "cannot <operation> <path>: <words>". For implementations of Disk.
+Error storage_error(const std::string& operation, const std::string& path, const std::string& words);
+// The words with which a full disk is reported.
+inline constexpr const char* kNoSpaceWords = "No space left on device";
 // Whether the error says that the disk is full.
 bool is_no_space(const Error& error);
 

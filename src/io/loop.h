@@ -7,6 +7,10 @@
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
 
 #include "base/ids.h"
 #include "base/unique_function.h"
@@ -36,14 +40,28 @@ struct Timer {
   [[nodiscard]] bool linked() const { return heap_index != SIZE_MAX; }
 };
 
+// Work for another thread's loop that needs no allocation: its sender keeps it alive until it ran.
+struct RemoteItem {
+  // Called once, on the loop's thread; `dropped`: the loop goes down, free what you own and do nothing else.
+  void (*run)(RemoteItem&, bool dropped) = nullptr;
+  RemoteItem* next = nullptr;  // Owned by the loop.
+};
+
+namespace detail {
+struct RootPromise;
+}  // namespace detail
+
 class Loop {
  public:
-  virtual ~Loop() = default;
+  Loop() = default;
+  Loop(const Loop&) = delete;
+  virtual ~Loop();
 
   // Resumes the coroutine in a later step of this loop, in the order of the posts. Own thread only.
   virtual void post(std::coroutine_handle<> handle) = 0;
-  // Runs the function on this loop; from any thread.
-  virtual void post_remote(UniqueFunction<void()> function) = 0;
+  // Runs the function on this loop; from any thread. In the order of the posts of one sender.
+  void post_remote(UniqueFunction<void()> function);
+  virtual void post_remote(RemoteItem& item) = 0;
 
   // Links the timer; it fires at its deadline or the first turn after it. Own thread only.
   virtual void add_timer(Timer& timer) = 0;
@@ -60,16 +78,43 @@ class Loop {
   virtual Random& random() = 0;
   // Which shard of the node this is, from 0.
   [[nodiscard]] virtual int shard() const = 0;
+
+  // The node stops or has crashed: what is still suspended is destroyed, latest first, and nothing resumes any more. Destructors
+  // that run then may meet waiters and tasks that did not end; posts, timers and spawns are ignored.
+  [[nodiscard]] bool tearing_down() const { return tearing_down_; }
+
+ protected:
+  friend struct detail::RootPromise;
+  // First on every shard of a node, then the roots of all, latest first.
+  void begin_teardown() { tearing_down_ = true; }
+  // Destroys the spawned tasks that have not ended, with all that they await.
+  void destroy_roots();
+  // When the latest root of this loop that still runs was spawned, in the counter's order; 0: there is none.
+  [[nodiscard]] uint64_t latest_root() const;
+  void destroy_latest_root();
+  // Shards of one thread share a counter, so that their roots have one order.
+  void share_root_counter(uint64_t& counter) { root_counter_ = &counter; }
+
+ private:
+  bool tearing_down_ = false;
+  uint64_t own_roots_ = 0;
+  uint64_t* root_counter_ = &own_roots_;
+  detail::RootPromise* last_root_ = nullptr;
 };
 
-// Starts the task in a later step of the loop and lets it run to its end on its own. The loop frees it.
+// Starts the task in a later step of the loop and lets it run to its end on its own. The loop owns and frees it. Own thread only.
 void spawn(Loop& loop, Task<> task);
+// The same, starting at once, inside the call.
+void spawn_now(Loop& loop, Task<> task);
 
 // Suspends until the time has come: co_await sleep_for(loop, 10ms).
 class SleepAwaiter : Timer {
  public:
   SleepAwaiter(Loop& loop, MonoTime until) : loop_(loop) { deadline = until; }
   SleepAwaiter(const SleepAwaiter&) = delete;
+  ~SleepAwaiter() {
+    if (linked()) loop_.cancel_timer(*this);
+  }
   bool await_ready() const noexcept { return deadline <= loop_.now(); }
   void await_suspend(std::coroutine_handle<> handle) {
     handle_ = handle;
@@ -102,38 +147,41 @@ template <class F>
 auto call_on(Loop& from, Loop& to, F function) -> decltype(function());
 
 namespace detail {
+// One call on another shard's loop. Goes there and comes back as the same item, so a hop allocates nothing but frames.
 template <class T, class F>
-struct RemoteCall {
+struct RemoteCall : RemoteItem {
   Loop& from;
   Loop& to;
   F& function;
-  std::optional<T> value;
+  std::conditional_t<std::is_void_v<T>, std::monostate, std::optional<T>> value;
+  std::coroutine_handle<> awaiter;
 
-  static Task<> run(RemoteCall& call, std::coroutine_handle<> awaiter) {
-    call.value.emplace(co_await call.function());
-    call.from.post_remote([awaiter] { awaiter.resume(); });
+  RemoteCall(Loop& from, Loop& to, F& function) : from(from), to(to), function(function) {}
+  RemoteCall(const RemoteCall&) = delete;
+
+  static Task<> call(RemoteCall& self) {
+    if constexpr (std::is_void_v<T>) {
+      co_await self.function();
+    } else {
+      self.value.emplace(co_await self.function());
+    }
+    self.run = [](RemoteItem& item, bool dropped) {
+      if (!dropped) static_cast<RemoteCall&>(item).awaiter.resume();
+    };
+    self.from.post_remote(self);  // From here on the frame of the awaiter may be gone.
   }
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> awaiter) {
-    to.post_remote([this, awaiter] { spawn(to, run(*this, awaiter)); });
+  void await_suspend(std::coroutine_handle<> handle) {
+    awaiter = handle;
+    run = [](RemoteItem& item, bool dropped) {
+      auto& self = static_cast<RemoteCall&>(item);
+      if (!dropped) spawn_now(self.to, call(self));
+    };
+    to.post_remote(*this);
   }
-  T await_resume() { return std::move(*value); }
-};
-template <class F>
-struct RemoteCall<void, F> {
-  Loop& from;
-  Loop& to;
-  F& function;
-
-  static Task<> run(RemoteCall& call, std::coroutine_handle<> awaiter) {
-    co_await call.function();
-    call.from.post_remote([awaiter] { awaiter.resume(); });
+  T await_resume() {
+    if constexpr (!std::is_void_v<T>) return std::move(*value);
   }
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> awaiter) {
-    to.post_remote([this, awaiter] { spawn(to, run(*this, awaiter)); });
-  }
-  void await_resume() const noexcept {}
 };
 template <class T>
 struct TaskValue;

@@ -10,7 +10,8 @@
 
 namespace samsa::io {
 
-// A condition to wait for. A waiter re-checks its own predicate after waking.
+// A condition to wait for. A waiter re-checks its own predicate after waking. Waiters that are left when it is destroyed are
+// detached: those with a deadline wake at it, the others stay until the loop goes down.
 class Signal {
  public:
   class Waiter;
@@ -38,13 +39,14 @@ class Signal::Waiter : Timer {
  public:
   Waiter(Signal& signal, Loop& loop, MonoTime until) : signal_(&signal), loop_(loop) { deadline = until; }
   Waiter(const Waiter&) = delete;
+  ~Waiter();
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> handle);
   bool await_resume() const noexcept { return notified_; }
 
  private:
   friend class Signal;
-  Signal* signal_;
+  Signal* signal_;  // Null once woken or detached.
   Loop& loop_;
   std::coroutine_handle<> handle_;
   Waiter* previous_ = nullptr;
@@ -80,18 +82,30 @@ class Mutex {
 };
 
 // Background tasks of one owner. spawn() starts them; join() waits until all have ended (the owner tells them to end first).
+// Destroying a group whose tasks still run is an error, except when the loop goes down.
 class TaskGroup {
  public:
   explicit TaskGroup(Loop& loop) : loop_(loop) {}
+  TaskGroup(const TaskGroup&) = delete;
   ~TaskGroup();
   void spawn(Task<> task);
   Task<> join();
   [[nodiscard]] size_t size() const { return running_; }
 
  private:
-  Task<> run(Task<> task);
+  // Lives in the frame of a running task; whichever of task and group goes first unlinks it.
+  struct Member {
+    explicit Member(TaskGroup* group);
+    Member(const Member&) = delete;
+    ~Member();
+    TaskGroup* group;
+    Member* previous = nullptr;
+    Member* next = nullptr;
+  };
+  static Task<> run(TaskGroup* group, Task<> task);
   Loop& loop_;
   size_t running_ = 0;
+  Member* first_ = nullptr;
   Signal ended_;
 };
 

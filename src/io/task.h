@@ -51,7 +51,7 @@ template <class T>
 struct Promise : PromiseBase {
   std::optional<T> value;
   Task<T> get_return_object() noexcept;
-  template <class U>
+  template <class U = T>
   void return_value(U&& v) {
     value.emplace(std::forward<U>(v));
   }
@@ -97,7 +97,7 @@ class [[nodiscard]] Task {
       }
       T await_resume() const { return handle.promise().take(); }
     };
-    SAMSA_ASSERT(static_cast<bool>(handle_));
+    SAMSA_ASSERT(static_cast<bool>(handle_));  // "!= nullptr" would look at the operators of T.
     return Awaiter{handle_};
   }
 
@@ -114,9 +114,7 @@ template <class T>
 Task<T> Promise<T>::get_return_object() noexcept {
   return Task<T>(std::coroutine_handle<Promise>::from_promise(*this));
 }
-inline Task<void> Promise<void>::get_return_object() noexcept {
-  return Task<void>(std::coroutine_handle<Promise>::from_promise(*this));
-}
+inline Task<void> Promise<void>::get_return_object() noexcept { return Task<void>(std::coroutine_handle<Promise>::from_promise(*this)); }
 }  // namespace detail
 
 }  // namespace samsa::io

@@ -1,0 +1,10 @@
+#include "io/network.h"
+
+namespace samsa::io {
+
+std::string Address::to_string() const {
+  const bool bracket = host.find(':') != std::string::npos;
+  return (bracket ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+}  // namespace samsa::io

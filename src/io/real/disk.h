@@ -1,0 +1,40 @@
+// RealDisk: the system's files. Writes are pwritev to the page cache on the calling thread; asynchronous reads try the page cache
+// first (RWF_NOWAIT) and go to the pool when the bytes are not there; sync runs on the pool. One RealDisk per shard: the awaitable
+// calls of a file resume on the loop of the disk that opened it.
+#pragma once
+
+#include "io/file.h"
+#include "io/loop.h"
+#include "io/real/blocking_pool.h"
+
+namespace samsa::io::real {
+
+class RealDisk final : public Disk {
+ public:
+  RealDisk(Loop& loop, BlockingPool& pool) : loop_(loop), pool_(pool) {}
+
+  Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) override;
+  Result<FileInfo> stat(const std::string& path) override;
+  bool exists(const std::string& path) override;
+  Result<std::vector<DirectoryEntry>> list(const std::string& path) override;
+  Result<void> create_directories(const std::string& path) override;
+  Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> remove_file(const std::string& path) override;
+  Result<void> remove_tree(const std::string& path) override;
+  Result<void> sync_directory(const std::string& path) override;
+  Result<void> set_mtime(const std::string& path, TimestampMs mtime_ms) override;
+  Result<void> set_read_only(const std::string& path) override;
+  Result<DiskSpace> space(const std::string& path) override;
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
+
+ private:
+  Loop& loop_;
+  BlockingPool& pool_;
+};
+
+// What pread says of bytes that may not be in memory.
+enum class Cached { kYes, kNo, kUnknown };
+// Whether the byte at `offset` is in the page cache; kUnknown where the file system cannot tell, and at the end of the file.
+Cached is_cached(int fd, uint64_t offset);
+
+}  // namespace samsa::io::real

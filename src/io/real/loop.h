@@ -1,0 +1,125 @@
+// EpollLoop: a shard's loop on a real machine. One thread calls run(); a turn is: poll, timers, what other threads posted, then a
+// few rounds of the ready queue. A round runs what was ready at its start, so yield() lets everybody else go first.
+//
+// Descriptors are edge-triggered and registered once. A Watch remembers whether its descriptor may be readable or writable, so that
+// reading and writing are tried first and polled for only after the system said "would block".
+// With nothing to do the loop sleeps in epoll until the next timer or a post_remote.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "base/result.h"
+#include "io/timer_heap.h"
+
+namespace samsa::io::real {
+
+class EpollLoop;
+class ReadyAwaiter;
+
+// A descriptor on a loop. Owned by a stream, listener or the loop itself; own thread only.
+class Watch {
+ public:
+  Watch() = default;
+  Watch(const Watch&) = delete;
+  ~Watch();
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+
+  bool readable = true;  // Perhaps; cleared by whoever sees EAGAIN or a short read.
+  bool writable = true;
+  bool hung_up = false;  // The peer has ended its side: a short read says nothing.
+
+ private:
+  friend class EpollLoop;
+  friend class ReadyAwaiter;
+  EpollLoop* loop_ = nullptr;
+  int fd_ = -1;
+  ReadyAwaiter* reader_ = nullptr;
+  ReadyAwaiter* writer_ = nullptr;
+};
+
+class EpollLoop final : public Loop {
+ public:
+  EpollLoop(int shard, uint64_t seed);
+  ~EpollLoop() override;
+
+  // Runs until stop(). The calling thread becomes the loop's.
+  void run();
+  // From any thread.
+  void stop();
+
+  // After run() has returned, and no other thread posts any more: first the former on every shard, then the latter.
+  void start_teardown();
+  void finish_teardown();
+
+  using Loop::post_remote;
+  void post(std::coroutine_handle<> handle) override {
+    if (!tearing_down()) ready_.push_back(handle);
+  }
+  void post_remote(RemoteItem& item) override;
+  void add_timer(Timer& timer) override {
+    if (!tearing_down()) timers_.add(timer);
+  }
+  void cancel_timer(Timer& timer) override { timers_.remove(timer); }
+  [[nodiscard]] MonoTime now() const override { return now_; }
+  [[nodiscard]] TimestampMs wall_ms() const override;
+  [[nodiscard]] MonoTime now_precise() const override;
+  Random& random() override { return random_; }
+  [[nodiscard]] int shard() const override { return shard_; }
+
+  // Takes the (non-blocking) descriptor over and watches it.
+  void open_watch(Watch& watch, int fd);
+  // Closes the descriptor and wakes who waits for it.
+  void close_watch(Watch& watch);
+  // Counts the rounds: what budgets of "per round" compare with.
+  [[nodiscard]] uint64_t round() const { return round_; }
+
+ private:
+  void poll(int timeout_ms);
+  [[nodiscard]] int poll_timeout_ms();
+  void run_timers();
+  void run_remote(bool dropped);
+  void run_round();
+  void wake();
+
+  const int shard_;
+  Random random_;
+  int epoll_fd_ = -1;
+  Watch wake_watch_;
+  MonoTime now_;
+  uint64_t round_ = 0;
+  TimerHeap timers_;
+  std::vector<std::coroutine_handle<>> ready_;
+  std::vector<std::coroutine_handle<>> running_;          // The round's; empty between rounds.
+  alignas(64) std::atomic<RemoteItem*> remote_{nullptr};  // Latest first.
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> stopped_{false};
+};
+
+// Suspends until the descriptor may be readable (or writable), was closed, or the deadline came. True unless the deadline came.
+class ReadyAwaiter : Timer {
+ public:
+  enum class For { kRead, kWrite };
+  ReadyAwaiter(EpollLoop& loop, Watch& watch, For direction, MonoTime until = kNever) : loop_(loop), watch_(&watch), direction_(direction) {
+    deadline = until;
+  }
+  ReadyAwaiter(const ReadyAwaiter&) = delete;
+  ~ReadyAwaiter();
+  bool await_ready() const noexcept { return !watch_->is_open() || (direction_ == For::kRead ? watch_->readable : watch_->writable); }
+  void await_suspend(std::coroutine_handle<> handle);
+  bool await_resume() const noexcept { return !late_; }
+
+ private:
+  friend class EpollLoop;
+  friend class Watch;
+  ReadyAwaiter*& slot() { return direction_ == For::kRead ? watch_->reader_ : watch_->writer_; }
+  void wake();
+  EpollLoop& loop_;
+  Watch* watch_;  // Null once woken, or when the watch went away.
+  For direction_;
+  bool late_ = false;
+  std::coroutine_handle<> handle_;
+};
+
+}  // namespace samsa::io::real

@@ -1,0 +1,242 @@
+#include "io/real/stream.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "io/real/disk.h"
+#include "io/real/socket.h"
+
+namespace samsa::io::real {
+namespace {
+
+constexpr uint64_t kBytesPerRound = 256 * 1024;
+constexpr uint32_t kCallsPerRound = 8;
+constexpr uint64_t kSendfileFrom = 16 * 1024;  // Shorter slices are cheaper to read and send with what stands around them.
+constexpr size_t kGatherBytes = 64 * 1024;     // Of slices that are read for one sendmsg.
+constexpr size_t kGatherPieces = 64;
+constexpr uint64_t kWarmBytes = 128 * 1024;  // The system's read-ahead: what a probe of one byte vouches for.
+
+// Where short slices are read before they are sent. Used within one call only, so one per thread does.
+uint8_t* gather_buffer() {
+  static thread_local std::unique_ptr<uint8_t[]> buffer(new uint8_t[kGatherBytes]);
+  return buffer.get();
+}
+
+Error slice_too_short(const FileSlice& slice) { return storage_error("send", slice.file->path(), "the file ends before the slice does"); }
+
+}  // namespace
+
+RealStream::RealStream(EpollLoop& loop, BlockingPool& pool, int fd, Address peer) : loop_(loop), pool_(pool), peer_(std::move(peer)) {
+  loop_.open_watch(watch_, fd);
+}
+
+ReadyAwaiter RealStream::connected(MonoTime deadline) {
+  watch_.writable = false;
+  watch_.readable = false;
+  return {loop_, watch_, ReadyAwaiter::For::kWrite, deadline};
+}
+
+const Address& RealStream::local() const {
+  if (!local_) {
+    SocketAddress local;
+    local.size = sizeof local.storage;
+    ::getsockname(watch_.fd(), reinterpret_cast<sockaddr*>(&local.storage), &local.size);
+    local_ = local.to_address();
+  }
+  return *local_;
+}
+
+Error RealStream::closed() const { return {ErrorCode::kNetworkException, "the connection with " + peer_.to_string() + " is closed"}; }
+
+bool RealStream::spent(Budget& budget) const {
+  if (budget.round == loop_.round()) return budget.bytes >= kBytesPerRound || budget.calls >= kCallsPerRound;
+  budget = {loop_.round(), 0, 0};
+  return false;
+}
+
+Task<Result<size_t>> RealStream::read_some(MutableBytes into) {
+  while (watch_.is_open()) {
+    if (!watch_.readable) {
+      co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kRead);
+      continue;
+    }
+    if (spent(reads_)) {
+      co_await yield(loop_);
+      continue;
+    }
+    const ssize_t n = ::recv(watch_.fd(), into.data(), into.size(), 0);
+    if (n >= 0) {
+      const auto read = static_cast<size_t>(n);
+      // A short read has emptied the socket; what comes later is a new edge.
+      if (read < into.size() && !watch_.hung_up) watch_.readable = false;
+      reads_.bytes += read;
+      ++reads_.calls;
+      co_return read;
+    }
+    if (errno == EAGAIN) {
+      watch_.readable = false;
+    } else if (errno != EINTR) {
+      co_return fail(network_error("read from", peer_.to_string(), errno));
+    }
+  }
+  co_return fail(closed());
+}
+
+Task<Result<void>> RealStream::write(std::span<const Chunk> chunks) {
+  Cursor cursor{chunks};
+  cursor.advance(0);
+  Error error;
+  while (!cursor.chunks.empty()) {
+    if (!watch_.is_open()) co_return fail(closed());
+    if (!watch_.writable) {
+      co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kWrite);
+      continue;
+    }
+    if (spent(writes_)) {
+      co_await yield(loop_);
+      continue;
+    }
+    switch (send_step(cursor, error)) {
+      case Step::kSent:
+        break;
+      case Step::kWouldBlock:
+        watch_.writable = false;
+        break;
+      case Step::kCold:
+        co_await warm(cursor);
+        break;
+      case Step::kFailed:
+        co_return fail(std::move(error));
+    }
+  }
+  co_return {};
+}
+
+void RealStream::Cursor::advance(uint64_t bytes) {
+  while (!chunks.empty()) {
+    const uint64_t step = std::min(bytes, left());
+    offset += step;
+    bytes -= step;
+    if (left() > 0) return;
+    chunks = chunks.subspan(1);
+    offset = cached_until = 0;
+  }
+}
+
+RealStream::Step RealStream::send_step(Cursor& cursor, Error& error) {
+  const Chunk& front = cursor.chunks[0];
+  const bool whole_file = front.slice && cursor.left() >= kSendfileFrom && front.slice->file->native_handle() >= 0;
+  return whole_file ? send_file(cursor, error) : send_gathered(cursor, error);
+}
+
+RealStream::Step RealStream::send_file(Cursor& cursor, Error& error) {
+  const FileSlice& slice = *cursor.chunks[0].slice;
+  const int file = slice.file->native_handle();
+  const uint64_t length = std::min(cursor.left(), kWarmBytes);
+  auto at = static_cast<off_t>(slice.offset + cursor.offset);
+  if (cursor.offset + length > cursor.cached_until) {
+    if (is_cached(file, at) == Cached::kNo || is_cached(file, at + length - 1) == Cached::kNo) return Step::kCold;
+    cursor.cached_until = cursor.offset + length;
+  }
+  const ssize_t n = ::sendfile(watch_.fd(), file, &at, length);
+  if (n > 0) {
+    writes_.bytes += static_cast<uint64_t>(n);
+    ++writes_.calls;
+    cursor.advance(static_cast<uint64_t>(n));
+    return Step::kSent;
+  }
+  if (n < 0 && errno == EAGAIN) return Step::kWouldBlock;
+  if (n < 0 && errno == EINTR) return Step::kSent;
+  error = n == 0 ? slice_too_short(slice) : network_error("send to", peer_.to_string(), errno);
+  return Step::kFailed;
+}
+
+// Reads what of the slice fits, without waiting for the disk unless `warmed`. False: it must be warmed first.
+bool RealStream::gather_slice(const FileSlice& slice, uint64_t offset, MutableBytes into, bool warmed, Result<size_t>& read) {
+  const int file = slice.file->native_handle();
+  if (file >= 0 && !warmed) {
+    const iovec piece{into.data(), into.size()};
+    const ssize_t n = ::preadv2(file, &piece, 1, static_cast<off_t>(slice.offset + offset), RWF_NOWAIT);
+    if (n == static_cast<ssize_t>(into.size())) {
+      read = into.size();
+      return true;
+    }
+    if (n > 0 || (n < 0 && errno == EAGAIN)) return false;
+  }
+  read = slice.file->read_at(into, slice.offset + offset);
+  return true;
+}
+
+RealStream::Step RealStream::send_gathered(Cursor& cursor, Error& error) {
+  iovec pieces[kGatherPieces];
+  size_t count = 0;
+  size_t gathered = 0;
+  bool more = false;  // Whether the rest follows in another call.
+  Cursor look = cursor;
+  while (!look.chunks.empty() && !more) {
+    const Chunk& chunk = look.chunks[0];
+    if (!chunk.slice) {
+      pieces[count++] = {const_cast<uint8_t*>(chunk.memory.data() + look.offset), look.left()};
+      look.advance(look.left());
+    } else {
+      const bool by_sendfile = look.left() >= kSendfileFrom && chunk.slice->file->native_handle() >= 0;
+      const size_t part = std::min<uint64_t>(look.left(), kGatherBytes - gathered);
+      if (by_sendfile || part == 0) {
+        more = true;
+        break;
+      }
+      uint8_t* to = gather_buffer() + gathered;
+      Result<size_t> read = size_t{0};
+      if (!gather_slice(*chunk.slice, look.offset, {to, part}, look.offset < look.cached_until, read)) {
+        if (count == 0) return Step::kCold;
+        more = true;
+        break;
+      }
+      if (!read || *read != part) {
+        error = read ? slice_too_short(*chunk.slice) : std::move(read).error();
+        return Step::kFailed;
+      }
+      pieces[count++] = {to, part};
+      gathered += part;
+      look.advance(part);
+    }
+    more = count == kGatherPieces && !look.chunks.empty();
+  }
+  return send_pieces(cursor, {pieces, count}, more, error);
+}
+
+RealStream::Step RealStream::send_pieces(Cursor& cursor, std::span<iovec> pieces, bool more, Error& error) {
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = pieces.size();
+  const ssize_t n = ::sendmsg(watch_.fd(), &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+  if (n >= 0) {
+    writes_.bytes += static_cast<uint64_t>(n);
+    ++writes_.calls;
+    cursor.advance(static_cast<uint64_t>(n));
+    return Step::kSent;
+  }
+  if (errno == EAGAIN) return Step::kWouldBlock;
+  if (errno == EINTR) return Step::kSent;
+  error = network_error("send to", peer_.to_string(), errno);
+  return Step::kFailed;
+}
+
+Task<> RealStream::warm(Cursor& cursor) {
+  const FileSlice& slice = *cursor.chunks[0].slice;
+  const uint64_t at = slice.offset + cursor.offset;
+  const uint64_t length = std::min(cursor.left(), kWarmBytes);
+  cursor.cached_until = cursor.offset + length;
+  // What goes wrong here goes wrong again, and is reported, when it is sent.
+  co_await pool_.run(loop_, [&slice, at, length] {
+    Buffer throw_away(length);
+    return slice.file->read_at(throw_away, at).has_value();
+  });
+}
+
+}  // namespace samsa::io::real

@@ -1,0 +1,85 @@
+#include "io/task.h"
+
+#include <new>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SAMSA_PLAIN_FRAMES 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SAMSA_PLAIN_FRAMES 1
+#endif
+
+namespace samsa::io {
+
+#ifdef SAMSA_PLAIN_FRAMES
+
+// Every frame its own allocation, so that the sanitizer sees a use after its end.
+void* allocate_frame(size_t size) { return ::operator new(size); }
+void release_frame(void* frame, size_t size) noexcept { ::operator delete(frame, size); }
+
+#else
+
+namespace {
+
+constexpr size_t kStep = 64;            // Bytes between two size classes.
+constexpr size_t kClasses = 64;         // Frames above 4 KiB go to the allocator.
+constexpr size_t kKeepBytes = 1 << 20;  // What one class keeps at most; a burst gives the rest back.
+
+struct FreeFrame {
+  FreeFrame* next;
+};
+
+// Trivially destructible, so that an access costs no guard; Cleaner empties it at the thread's end.
+struct FreeLists {
+  FreeFrame* head[kClasses];
+  size_t kept[kClasses];
+  bool armed;
+  bool closed;
+};
+thread_local constinit FreeLists lists{};
+
+struct Cleaner {
+  ~Cleaner() {
+    lists.closed = true;
+    for (auto*& head : lists.head) {
+      while (head) ::operator delete(std::exchange(head, head->next));
+    }
+  }
+};
+
+void arm_cleaner() {
+  static thread_local Cleaner cleaner;
+  (void)cleaner;
+  lists.armed = true;
+}
+
+}  // namespace
+
+void* allocate_frame(size_t size) {
+  const size_t index = (size - 1) / kStep;
+  if (index >= kClasses) return ::operator new(size);
+  FreeFrame* head = lists.head[index];
+  if (head) [[likely]] {
+    lists.head[index] = head->next;
+    --lists.kept[index];
+    return head;
+  }
+  return ::operator new((index + 1) * kStep);
+}
+
+void release_frame(void* frame, size_t size) noexcept {
+  const size_t index = (size - 1) / kStep;
+  if (index >= kClasses || lists.closed || lists.kept[index] * (index + 1) * kStep >= kKeepBytes) return ::operator delete(frame);
+  if (!lists.armed) [[unlikely]]
+    arm_cleaner();
+  auto* head = static_cast<FreeFrame*>(frame);
+  head->next = lists.head[index];
+  lists.head[index] = head;
+  ++lists.kept[index];
+}
+
+#endif
+
+}  // namespace samsa::io
