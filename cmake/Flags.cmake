@@ -15,6 +15,11 @@ if(SAMSA_SANITIZE)
   add_link_options(-fsanitize=${SAMSA_SANITIZE})
 endif()
 
+option(SAMSA_FUZZ "Build the libFuzzer programs (*_fuzz.cc); go with SAMSA_SANITIZE=address,undefined" OFF)
+if(SAMSA_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})

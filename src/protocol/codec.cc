@@ -173,10 +173,12 @@ bool Decoder::read_records(const FieldTable& field, void* to) {
   return true;
 }
 
+// A struct that may be null has a mark in front: -1 for null, but 0 where it is tagged.
 bool Decoder::read_single_struct(const FieldTable& field, void* to) {
   if (field.nullable_in(version_)) {
     if (!need(1)) return false;
-    if (static_cast<int8_t>(*at_++) < 0) return set_null(field, to);
+    const auto mark = static_cast<int8_t>(*at_++);
+    if (mark < 0 || (mark == 0 && field.tag >= 0)) return set_null(field, to);
   }
   return read_struct(*field.type, field.optional ? field.optional->emplace(to) : to);
 }
@@ -350,7 +352,7 @@ void Writer::write_length(const FieldTable& field, size_t classic_size, uint64_t
 bool Writer::write_null(const FieldTable& field, size_t classic_size) {
   if (!field.nullable_in(version_)) return fail(ErrorCode::kInvalidRequest, "null where a value must be", &field);
   if (field.kind == Kind::kStruct && !field.array) {
-    to_.put<int8_t>(-1);
+    to_.put<int8_t>(field.tag >= 0 ? 0 : -1);
   } else {
     write_length(field, classic_size, UINT64_MAX);  // -1, or compact 0.
   }
