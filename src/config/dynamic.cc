@@ -226,8 +226,13 @@ std::vector<Described> describe_group(const Layers& layers, const std::optional<
   for (const auto& setting : all_settings(Kind::kGroup)) {
     if (setting.internal || !wanted(names, setting.name)) continue;
     auto described = describe_one(setting.name, &setting, effective_text(Kind::kGroup, setting.name, layers));
-    const bool own = in_layer(layers.own, setting.name) != nullptr;
-    described.synonyms.push_back({described.name, described.value, own ? Source::kGroup : Source::kDefault});
+    if (in_layer(layers.own, setting.name) != nullptr) described.synonyms.push_back({described.name, described.value, Source::kGroup});
+    if (const auto broker = broker_synonym(Kind::kGroup, setting.name); !broker.empty()) {
+      auto more = broker_synonyms(broker, described.sensitive, layers);
+      std::ranges::move(more, std::back_inserter(described.synonyms));
+    } else if (const auto text = value_text(default_value(setting))) {
+      described.synonyms.push_back({described.name, text, Source::kDefault});
+    }
     settle_source(described);
     all.push_back(std::move(described));
   }
