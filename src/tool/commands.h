@@ -6,6 +6,7 @@
 namespace samsa::tool {
 
 io::Task<int> run_broker_api_versions(ToolContext& context, Arguments arguments);
+io::Task<int> run_configs(ToolContext& context, Arguments arguments);
 io::Task<int> run_console_consumer(ToolContext& context, Arguments arguments);
 io::Task<int> run_console_producer(ToolContext& context, Arguments arguments);
 io::Task<int> run_consumer_groups(ToolContext& context, Arguments arguments);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr ToolEntry kTools[] = {
     {"kafka-broker-api-versions", "Show which APIs and versions every broker serves", run_broker_api_versions},
+    {"kafka-configs", "Show and change settings of topics, brokers, groups and more", run_configs},
     {"kafka-console-consumer", "Write the records of topics to standard output", run_console_consumer},
     {"kafka-console-producer", "Publish the lines of standard input", run_console_producer},
     {"kafka-consumer-groups", "List, describe, delete groups and reset their offsets", run_consumer_groups},
