@@ -16,6 +16,7 @@ constexpr ToolEntry kTools[] = {
     {"kafka-console-producer", "Publish the lines of standard input", run_console_producer},
     {"kafka-consumer-groups", "List, describe, delete groups and reset their offsets", run_consumer_groups},
     {"kafka-get-offsets", "Show offsets of partitions at a time", run_get_offsets},
+    {"kafka-storage", "Format the directories of a node and show what is in them", run_storage},
     {"kafka-topics", "Create, delete, describe, or change a topic", run_topics},
 };
 
