@@ -1,10 +1,13 @@
 """What every suite shares: which peers to run against, and one running broker per peer."""
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
 from peers.broker import KINDS, new_broker
+from peers.paths import scratch_root
 
 
 def pytest_addoption(parser):
@@ -21,9 +24,25 @@ def chosen_kinds(config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc):
-    for fixture in ("broker", "make_broker"):
+    for fixture, scope in (("broker", "session"), ("make_broker", "function")):
         if fixture in metafunc.fixturenames:
-            metafunc.parametrize(fixture, chosen_kinds(metafunc.config), indirect=True, scope="session")
+            kinds = chosen_kinds(metafunc.config)
+            if metafunc.definition.get_closest_marker("samsa_only"):
+                kinds = [kind for kind in kinds if kind == "samsa"]
+            metafunc.parametrize(fixture, kinds, indirect=True, scope=scope)
+
+
+def pytest_collection_modifyitems(config, items):
+    """What has nobody to run against, under --peer or --client, is left out rather than counted as skipped."""
+    items[:] = [i for i in items if not any("empty parameter set" in m.kwargs.get("reason", "") for m in i.iter_markers("skip"))]
+
+
+def pytest_sessionstart(session):
+    """Forgets the brokers of earlier runs; those of a run that is still going stay."""
+    for directory in scratch_root().glob("*-*-*"):
+        pid = directory.name.rsplit("-", 1)[1]
+        if directory.is_dir() and pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -40,15 +40,9 @@ def asks(item, argument: str):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what was not asked for.
-
-    With --peer ci the whole matrix runs against Samsa, and one client against Apache Kafka, to keep the scenarios honest. With
-    --client, scenarios that none of the chosen clients can do are left out rather than counted as skipped.
-    """
+    """With --peer ci the whole matrix runs against Samsa, and one client against Apache Kafka, to keep the scenarios honest."""
     if config.getoption("--peer") == "ci":
         items[:] = [i for i in items if not (asks(i, "broker") == "apache" and asks(i, "client").name != CI_CLIENT)]
-    if config.getoption("--client"):
-        items[:] = [i for i in items if not any("empty parameter set" in m.kwargs.get("reason", "") for m in i.iter_markers("skip"))]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,96 @@
+"""Starts that must fail: a clear error that names what is wrong, and a non-zero exit."""
+
+import socket
+
+import pytest
+
+from peers.broker import StartError
+
+
+def fails(broker, *words: str, apache: tuple[str, ...] | None = None):
+    """Starts it; it must end by itself, not with 0, and say the words; `apache` where Apache Kafka says less."""
+    if broker.kind == "apache" and apache is not None:
+        words = apache
+    try:
+        broker.start(wait=False)
+        code = broker.wait_exit(60)
+    except StartError as error:
+        code = error.exit_code
+    assert code not in (0, None)
+    log = broker.log()
+    missing = [word for word in words if word not in log]
+    assert not missing, f"no word of {missing} in:\n{log[-3000:]}"
+
+
+def formatted(make_broker, **overrides):
+    broker = make_broker(start=False, **overrides)
+    done = broker.format()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return broker
+
+
+def test_directory_never_formatted(make_broker):
+    broker = make_broker(start=False)
+    fails(broker, str(broker.data_dir), apache=("meta.properties",))
+
+
+def test_directory_of_another_cluster(make_broker):
+    one, other = formatted(make_broker), make_broker(start=False)
+    other.cluster_id = "YW5vdGhlci1jbHVzdGVyLQ"
+    assert other.format().returncode == 0
+    one.overrides["log.dirs"] = f"{one.data_dir},{other.data_dir}"
+    fails(one, one.cluster_id, other.cluster_id)
+
+
+def test_directory_of_another_node(make_broker):
+    broker = formatted(make_broker)
+    broker.overrides["node.id"] = "7"
+    fails(broker, "7", "1")
+
+
+@pytest.mark.samsa_only  # Kafka 4.3.1 as a combined node loses its own lock and starts
+def test_directory_in_use(make_broker):
+    first = make_broker()
+    second = make_broker(start=False)
+    second.overrides["log.dirs"] = str(first.data_dir)
+    fails(second, str(first.data_dir), "lock")
+    with first.connection() as connection:
+        connection.close()
+
+
+def test_port_in_use(make_broker):
+    broker = formatted(make_broker)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", broker.port))
+        taken.listen()
+        fails(broker, str(broker.port))
+
+
+def test_no_properties_file(make_broker):
+    broker = formatted(make_broker)
+    broker.write_properties = lambda: broker.properties_file.unlink(missing_ok=True)
+    fails(broker, broker.properties_file.name)
+
+
+def test_properties_are_a_directory(make_broker):
+    broker = formatted(make_broker)
+    broker.properties_file.unlink()
+    broker.properties_file.mkdir()
+    broker.write_properties = lambda: None
+    fails(broker, broker.properties_file.name, apache=("Is a directory",))
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("num.partitions", "many"), ("log.segment.bytes", "3"), ("process.roles", "waiter"), ("listeners", "PLAINTEXT//nowhere"),
+    ("node.id", "-5"),
+])
+def test_setting_with_a_wrong_value(make_broker, name, value):
+    broker = formatted(make_broker)
+    broker.overrides[name] = value
+    fails(broker, name, value)
+
+
+def test_meta_properties_are_noise(make_broker):
+    broker = formatted(make_broker)
+    (broker.data_dir / "meta.properties").write_bytes(b"\x00\xff noise \x01" * 10)
+    fails(broker, "meta.properties", apache=(str(broker.data_dir),))
