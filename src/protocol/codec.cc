@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <bit>
+#include <algorithm>
 #include <cstring>
 
 #include "base/varint.h"
@@ -13,6 +13,8 @@ namespace {
 
 // Kafka's strings are counted by an i16 and it holds the compact ones to the same bound.
 constexpr uint64_t kMaxTextBytes = 32767;
+// Elements of an array that are made before the first of them was read.
+constexpr uint64_t kFirstElements = 256;
 
 template <class T>
 T& as(void* at) {
@@ -205,9 +207,9 @@ bool Decoder::read_array(const FieldTable& field, void* to) {
   if (least == 0) least = 1;
   if (length.value > left() / least) return fail("more elements than bytes");
   void* array = field.optional ? field.optional->emplace(to) : to;
-  char* element = static_cast<char*>(field.array->resize(array, length.value));
   const size_t step = field.array->element_size;
   if (fixed) {
+    char* element = static_cast<char*>(field.array->resize(array, length.value));
     for (uint64_t i = 0; i < length.value; ++i, element += step) read_fixed(field.kind, element);
     return true;
   }
@@ -215,8 +217,15 @@ bool Decoder::read_array(const FieldTable& field, void* to) {
   FieldTable plain = field;
   plain.null_from = INT16_MAX;
   plain.null_to = -1;
-  for (uint64_t i = 0; i < length.value; ++i, element += step) {
-    if (!read_element(plain, element)) return false;
+  // Memory is taken in steps, so that a broken array costs no more than twice what was really read of it.
+  uint64_t ready = std::min<uint64_t>(length.value, kFirstElements);
+  char* elements = static_cast<char*>(field.array->resize(array, ready));
+  for (uint64_t i = 0; i < length.value; ++i) {
+    if (i == ready) {
+      ready = std::min<uint64_t>(length.value, ready * 2);
+      elements = static_cast<char*>(field.array->resize(array, ready));
+    }
+    if (!read_element(plain, elements + i * step)) return false;
   }
   return true;
 }

@@ -1,8 +1,8 @@
 // Reading and writing messages, by the tables of protocol/schema.h.
 //
 // Decoding: strings, bytes and records view the buffer they came from, so the buffer must outlive the message. Every input is
-// answered with a message or an error; allocation is bounded by the size of the buffer (an array's count must fit the bytes left,
-// given the least that an element takes).
+// answered with a message or an error. Memory is bounded by the bytes really read, at most some 40 to 80 bytes for each (an array's
+// count must fit the bytes left, given the least that an element takes, and memory for it is taken in steps).
 // Encoding: what a version does not have is dropped where Kafka calls the field ignorable or the value is the default, else it is
 // an error. Errors: UNSUPPORTED_VERSION for a version that the message does not have or that cannot carry a value;
 // INVALID_REQUEST for bytes that are no such message, and for null where the version has no null.

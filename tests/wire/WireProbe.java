@@ -17,7 +17,9 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
+import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.ObjectSerializationCache;
 import org.apache.kafka.common.protocol.Readable;
@@ -28,7 +30,7 @@ import org.apache.kafka.common.protocol.types.TaggedFields;
 
 /**
  * The same pipe as samsa_wire_probe, with Apache Kafka's own classes: "generate SEED COUNT CLASSES" and "check CLASSES". CLASSES is
- * a file of lines "message class". Lines of a version that this Kafka does not have are counted as skipped.
+ * a file of lines "message class". "errors" prints the table of errors as "code NAME retriable". Lines of a version that this Kafka does not have are counted as skipped.
  */
 public final class WireProbe {
     private static final String[] PIECES = {"a", "topic", "-7", "Z.", "\u00e4", "\u20ac", "_", "0"};
@@ -44,6 +46,8 @@ public final class WireProbe {
         boolean good = true;
         if (args[0].equals("generate")) {
             new WireProbe(Long.parseLong(args[1])).generate(Integer.parseInt(args[2]), classes(args[3]), out);
+        } else if (args[0].equals("errors")) {
+            for (Errors error : Errors.values()) out.println(error.code() + " " + error + " " + (error.exception() instanceof RetriableException));
         } else {
             good = check(classes(args[1]), out);
         }

@@ -7,12 +7,13 @@ SAMSA_WIRE_COUNT: messages per message and version (default 4). SAMSA_WIRE_SEED:
 
 import hashlib
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from peers.paths import BUILD
+from peers.paths import BUILD, REPO
 from wire.kafka_schemas import VERSIONS, jars, kafka_messages
 from wire.test_schemas import ELSEWHERE
 
@@ -76,3 +77,15 @@ def test_we_read_what_kafka_writes(kafka):
     result = ours("check", lines=made.stdout)
     assert result.returncode == 0, tail(result)
     assert result.stdout == f"checked {kafka.versions() * int(COUNT)}\n"
+
+
+def test_the_table_of_errors(kafka):
+    """base/errors.def has Kafka's codes and names, each once, and says the same of what may be tried again."""
+    theirs = [tuple(line.split()) for line in kafka.run("errors").stdout.splitlines()]
+    table = (REPO / "src" / "base" / "errors.def").read_text()
+    ours_all = [(code, name, retriable) for name, code, retriable in re.findall(r"^SAMSA_ERROR\(\w+, (\w+), (-?\d+), (\w+), \".+\"\)$", table, re.M)]
+    assert len(ours_all) == table.count("\nSAMSA_ERROR(") == len({row[0] for row in ours_all})
+    last = max(int(code) for code, _, _ in theirs)
+    assert sorted(row for row in ours_all if int(row[0]) <= last) == sorted(theirs)
+    if kafka.version == VERSIONS[-1]:
+        assert max(int(row[0]) for row in ours_all) == last
