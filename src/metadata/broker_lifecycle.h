@@ -40,6 +40,8 @@ class ControllerChannel {
   virtual ~ControllerChannel() = default;
   virtual io::Task<Result<BrokerRegistrationResponse>> register_broker(const BrokerRegistrationRequest& request) = 0;
   virtual io::Task<Result<BrokerHeartbeatResponse>> heartbeat(const BrokerHeartbeatRequest& request) = 0;
+  // Resumes when another controller may have become active, or after the time given.
+  virtual io::Task<> wait_change(std::chrono::milliseconds at_most) = 0;
 };
 
 class BrokerLifecycle {
@@ -65,7 +67,8 @@ class BrokerLifecycle {
 
  private:
   io::Task<> heartbeat_loop();
-  io::Task<> beat();
+  // Whether the controller answered.
+  io::Task<bool> beat();
 
   io::World world_;
   BrokerOptions options_;

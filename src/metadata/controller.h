@@ -41,6 +41,8 @@ struct ControllerSettings {
   std::chrono::milliseconds session_timeout{9000};            // broker.session.timeout.ms
   std::chrono::milliseconds leader_imbalance_interval{300'000};  // leader.imbalance.check.interval.seconds
   bool auto_leader_rebalance = true;         // auto.leader.rebalance.enable
+  std::chrono::milliseconds unclean_election_interval{300'000};  // unclean.leader.election.interval.ms
+  std::chrono::milliseconds max_idle_interval{500};              // metadata.max.idle.interval.ms; 0: no NoOp records
   int32_t max_records_per_operation = 10000;
   std::map<std::string, FeatureRange, std::less<>> supported_features;  // Of this node; see features.h.
 };
@@ -75,6 +77,8 @@ class Controller {
   Result<Decision<ControllerRegistrationResponse>> register_controller(const ControllerRegistrationRequest& request, const CallContext& context) const;
   // Fences every unfenced broker whose session has run out; empty where there is none.
   std::vector<Buffer> fence_expired(const CallContext& context) const;
+  // Starts the session of every unfenced broker anew; for a controller that has just become active.
+  void begin_sessions(std::chrono::milliseconds mono);
   // Fences one broker (its process is known to be dead).
   std::vector<Buffer> fence_broker(int32_t broker) const;
 
@@ -104,10 +108,15 @@ class Controller {
   std::vector<Buffer> bootstrap(const std::vector<Buffer>& bootstrap_records) const;
 
  private:
+  // Whether a broker that wants to stop leads nothing any more and all others know it.
+  [[nodiscard]] bool may_stop(const BrokerImage& broker) const;
+  void directories_offline(const BrokerImage& broker, const std::vector<Uuid>& offline, std::vector<Buffer>& records) const;
+
   ControllerSettings settings_;
   const ConfigValidator& configs_;
   MetadataImage image_;
   BrokerTracker tracker_;
+  std::map<int32_t, Offset> registered_at_;  // Offset of each broker's registration.
 };
 
 }  // namespace samsa::metadata

@@ -60,12 +60,15 @@ class ControllerRuntime {
   Answer<AllocateProducerIdsResponse> allocate_producer_ids(const AllocateProducerIdsRequest& request, Caller caller);
   Answer<UpdateFeaturesResponse> update_features(const UpdateFeaturesRequest& request, Caller caller);
 
+  // The request lives until the answer is there, in all of these.
+
   // Fences a broker at once because its process is known to be dead (its connections broke); no-op unless active.
   void broker_died(int32_t broker, int64_t broker_epoch);
 
   // Of the log: called by MetadataNode in log order.
-  void on_leader_change(raft::LeaderAndEpoch leader, std::optional<Offset> epoch_start, const ImagePtr& committed);
-  void on_committed(const ImagePtr& committed);
+  void on_leader_change(raft::LeaderAndEpoch leader, std::optional<Offset> epoch_start, const ImagePtr& committed, bool in_transaction);
+  // The published image holds everything below `end`.
+  void on_committed(Offset end);
 
  private:
   struct State;

@@ -1,4 +1,5 @@
-// Formatting of a node's directories, as kafka-storage.sh format does it, and the check of what is there at start.
+// Formatting of a node's directories, as kafka-storage.sh format does it. What is there at start is checked by
+// storage/log_directories.h.
 //
 // A formatted node has in every log directory a meta.properties (storage/meta_properties.h), in its metadata directory a
 // bootstrap.checkpoint with the feature levels of a new cluster, and, where it is one of the first voters of a dynamic quorum,
@@ -7,12 +8,11 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "base/uuid.h"
+#include "base/bytes.h"
 #include "io/file.h"
 #include "io/random.h"
 #include "metadata/image.h"
@@ -55,19 +55,7 @@ struct FormatReport {
 // the disk fails. Directory ids come from `random`.
 Result<FormatReport> format_directories(io::Disk& disk, const FormatOptions& options, io::Random& random);
 
-// What start-up found in the directories of a node.
-struct DirectoryCheck {
-  std::string cluster_id;
-  int32_t node_id = -1;
-  std::map<std::string, Uuid> directory_ids;    // By path; of readable, formatted directories.
-  std::map<std::string, std::string> offline;   // By path: why it cannot be used.
-  [[nodiscard]] Uuid directory_id(const std::string& path) const;
-};
-// Reads meta.properties of every directory. Errors, each with the path and what would be right: no directory formatted (the text
-// names the format command), the metadata directory unreadable, cluster ids or node ids that differ between directories or from
-// `node_id` (-1: not checked), a directory id twice. Where some directories are formatted and an empty one is new, it is formatted
-// with the same identity (a broker's added disk).
-Result<DirectoryCheck> check_directories(io::Disk& disk, const std::vector<std::string>& log_dirs, const std::string& metadata_log_dir,
-                                         int32_t node_id, io::Random& random);
+// Records of <metadata_log_dir>/bootstrap.checkpoint, framed; where there is none: the features of this build's latest release.
+Result<std::vector<Buffer>> read_bootstrap(io::Disk& disk, const std::string& metadata_log_dir);
 
 }  // namespace samsa::metadata

@@ -25,7 +25,6 @@ struct MetadataNodeOptions {
   std::optional<BrokerOptions> broker;  // Where the node has the broker role.
   int64_t snapshot_bytes = 20 * 1024 * 1024;                // metadata.log.max.record.bytes.between.snapshots
   std::chrono::milliseconds snapshot_interval{3'600'000};   // metadata.log.max.snapshot.interval.ms; 0: never by age
-  std::chrono::milliseconds max_idle_interval{500};         // metadata.max.idle.interval.ms; 0: no NoOp records
 };
 
 class MetadataNode {
@@ -43,7 +42,7 @@ class MetadataNode {
   // nullptr where the node has no broker role.
   [[nodiscard]] BrokerLifecycle* broker();
   [[nodiscard]] Publisher& publisher();
-  // The newest committed image.
+  // The newest committed image that was published; an empty one until the node has caught up with the quorum once.
   [[nodiscard]] const ImagePtr& image() const;
 
  private:

@@ -21,6 +21,8 @@
 #include "base/result.h"
 #include "io/sync.h"
 #include "io/world.h"
+#include "raft/raft_config.h"
+#include "raft/raft_types.h"
 #include "raft/voter_set.h"
 
 namespace samsa::protocol {
@@ -45,44 +47,6 @@ struct UpdateRaftVoterResponse;
 }  // namespace samsa::protocol
 
 namespace samsa::raft {
-
-struct OffsetAndEpoch {
-  Offset offset = 0;
-  LeaderEpoch epoch = 0;
-  auto operator<=>(const OffsetAndEpoch&) const = default;
-};
-
-struct LeaderAndEpoch {
-  int32_t leader = -1;  // -1: unknown.
-  LeaderEpoch epoch = 0;
-  bool operator==(const LeaderAndEpoch&) const = default;
-};
-
-struct RaftConfig {
-  int32_t node_id = -1;
-  std::string cluster_id;
-  Uuid directory_id;         // Of the metadata directory.
-  std::string metadata_dir;  // Its path; the log is <metadata_dir>/__cluster_metadata-0.
-  bool controller = true;    // process.roles has "controller": may be a voter. Otherwise an observer.
-
-  VoterSet static_voters;                       // controller.quorum.voters; empty with a dynamic quorum.
-  std::vector<io::Address> bootstrap_servers;   // controller.quorum.bootstrap.servers.
-  std::string controller_listener = "CONTROLLER";  // First of controller.listener.names.
-  std::vector<VoterEndpoint> own_endpoints;     // Advertised controller listeners of this node (controllers only).
-  bool auto_join = false;                       // controller.quorum.auto.join.enable
-
-  std::chrono::milliseconds election_timeout{1000};     // controller.quorum.election.timeout.ms
-  std::chrono::milliseconds fetch_timeout{2000};        // controller.quorum.fetch.timeout.ms
-  std::chrono::milliseconds election_backoff_max{1000}; // controller.quorum.election.backoff.max.ms
-  std::chrono::milliseconds request_timeout{2000};      // controller.quorum.request.timeout.ms
-  std::chrono::milliseconds retry_backoff{20};          // controller.quorum.retry.backoff.ms
-  int32_t fetch_max_bytes = 1024 * 1024;                // controller.quorum.fetch.max.bytes
-  int32_t snapshot_fetch_max_bytes = 1024 * 1024;       // controller.quorum.fetch.snapshot.max.bytes
-  int64_t segment_bytes = 1024 * 1024 * 1024;           // metadata.log.segment.bytes
-  int64_t segment_ms = 7LL * 24 * 3600 * 1000;          // metadata.log.segment.ms
-  int64_t max_retention_bytes = 100 * 1024 * 1024;      // metadata.max.retention.bytes: old snapshots and the log before them
-  int64_t max_retention_ms = 7LL * 24 * 3600 * 1000;    // metadata.max.retention.ms
-};
 
 // A committed batch of records. `values` view the node's buffer and are valid during the call only.
 struct CommittedBatch {
@@ -150,6 +114,8 @@ class RaftNode {
   // Endpoint of the leader for a controller listener; nullopt while unknown.
   [[nodiscard]] std::optional<VoterEndpoint> leader_endpoint(std::string_view listener) const;
   [[nodiscard]] Offset high_watermark() const;  // -1: not yet known. Exclusive.
+  // Whether it is what a leader says (or this leader's own), and not only what the newest snapshot proves.
+  [[nodiscard]] bool high_watermark_learned() const;
   [[nodiscard]] Offset log_end_offset() const;
   [[nodiscard]] const VoterSet& voters() const;
   [[nodiscard]] int16_t kraft_version() const;
@@ -180,6 +146,8 @@ class RaftNode {
   io::Task<> handle_remove_voter(const protocol::RemoveRaftVoterRequest& request, protocol::RemoveRaftVoterResponse& response);
   io::Task<> handle_update_voter(const protocol::UpdateRaftVoterRequest& request, std::string_view listener,
                                  protocol::UpdateRaftVoterResponse& response);
+  // UpdateFeatures of kraft.version: offset of the record to wait for, -1 where nothing changes.
+  Result<Offset> upgrade_kraft_version(int16_t level, bool validate_only);
 
  private:
   struct State;

@@ -1,0 +1,36 @@
+// NodeChannel: a broker's way to the active controller: straight into the runtime where that is on this node, else over the network
+// to the quorum's leader.
+#pragma once
+
+#include "io/loop.h"
+#include "io/sync.h"
+#include "metadata/broker_lifecycle.h"
+#include "metadata/controller_runtime.h"
+#include "raft/raft_node.h"
+#include "raft/transport.h"
+
+namespace samsa::metadata {
+
+class NodeChannel final : public ControllerChannel {
+ public:
+  // `local` is null on a broker-only node; `peers` may be null where the controller can only be local.
+  NodeChannel(io::Loop& loop, raft::RaftNode& raft, ControllerRuntime* local, raft::RaftTransport* peers)
+      : loop_(loop), raft_(raft), local_(local), peers_(peers) {}
+
+  io::Task<Result<BrokerRegistrationResponse>> register_broker(const BrokerRegistrationRequest& request) override;
+  io::Task<Result<BrokerHeartbeatResponse>> heartbeat(const BrokerHeartbeatRequest& request) override;
+  io::Task<> wait_change(std::chrono::milliseconds at_most) override;
+  void on_leader_change() { changed_.notify_all(); }
+
+ private:
+  template <class Request, class Response>
+  io::Task<Result<Response>> remote(const Request& request);
+
+  io::Loop& loop_;
+  raft::RaftNode& raft_;
+  ControllerRuntime* local_;
+  raft::RaftTransport* peers_;
+  io::Signal changed_;
+};
+
+}  // namespace samsa::metadata

@@ -1,0 +1,196 @@
+// RaftNode: the client side. One task per request: encode, exchange, and carry out what the answer means for the log.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "protocol/codec.h"
+#include "raft/raft_node_state.h"
+
+namespace samsa::raft {
+
+namespace {
+template <class Request>
+struct AnswerOf;
+#define SAMSA_PAIR(name)                            \
+  template <>                                       \
+  struct AnswerOf<protocol::name##Request> {        \
+    using type = protocol::name##Response;          \
+  };
+SAMSA_PAIR(Vote)
+SAMSA_PAIR(BeginQuorumEpoch)
+SAMSA_PAIR(EndQuorumEpoch)
+SAMSA_PAIR(Fetch)
+SAMSA_PAIR(FetchSnapshot)
+SAMSA_PAIR(UpdateRaftVoter)
+SAMSA_PAIR(AddRaftVoter)
+SAMSA_PAIR(RemoveRaftVoter)
+#undef SAMSA_PAIR
+}  // namespace
+
+// The answer's views point into `buffer`.
+template <class Request>
+static io::Task<Result<Answer>> exchange_as(RaftTransport& transport, const io::Address& to, const Request& request, int16_t highest,
+                                            io::MonoTime deadline, Buffer& buffer) {
+  CO_TRY_ASSIGN(const int16_t version, co_await transport.negotiate(to, Request::kApiKey, Request::kMinVersion, highest, deadline));
+  protocol::Encoder body;
+  CO_TRY(protocol::encode(request, version, body));
+  const Buffer bytes = body.take();
+  CO_TRY_ASSIGN(buffer, co_await transport.call(to, Request::kApiKey, version, bytes, deadline));
+  CO_TRY_ASSIGN(auto response, (protocol::decode<typename AnswerOf<Request>::type>(buffer, version)));
+  co_return Answer(std::move(response));
+}
+
+io::Task<Result<Answer>> RaftNode::State::exchange(const Ask& ask, Buffer& buffer) {
+  if (transport == nullptr) co_return fail(ErrorCode::kNetworkException, "this node has no way to others");
+  const io::MonoTime deadline = io::after(world.loop.now(), config.request_timeout);
+  if (const auto* vote = std::get_if<protocol::VoteRequest>(&ask.question)) {
+    // A pre-vote must not reach a voter that would take it for a vote.
+    const bool pre_vote = vote->topics[0].partitions[0].pre_vote;
+    if (pre_vote) {
+      CO_TRY_ASSIGN(const int16_t version, co_await transport->negotiate(ask.address, protocol::VoteRequest::kApiKey, 2, 2, deadline));
+      (void)version;
+    }
+    co_return co_await exchange_as(*transport, ask.address, *vote, protocol::VoteRequest::kMaxVersion, deadline, buffer);
+  }
+  if (const auto* r = std::get_if<protocol::BeginQuorumEpochRequest>(&ask.question)) {
+    co_return co_await exchange_as(*transport, ask.address, *r, protocol::BeginQuorumEpochRequest::kMaxVersion, deadline, buffer);
+  }
+  if (const auto* r = std::get_if<protocol::EndQuorumEpochRequest>(&ask.question)) {
+    co_return co_await exchange_as(*transport, ask.address, *r, protocol::EndQuorumEpochRequest::kMaxVersion, deadline, buffer);
+  }
+  if (const auto* r = std::get_if<protocol::FetchRequest>(&ask.question)) {
+    co_return co_await exchange_as(*transport, ask.address, *r, protocol::FetchRequest::kMaxVersion, deadline, buffer);
+  }
+  if (const auto* r = std::get_if<protocol::FetchSnapshotRequest>(&ask.question)) {
+    co_return co_await exchange_as(*transport, ask.address, *r, protocol::FetchSnapshotRequest::kMaxVersion, deadline, buffer);
+  }
+  if (const auto* r = std::get_if<protocol::UpdateRaftVoterRequest>(&ask.question)) {
+    co_return co_await exchange_as(*transport, ask.address, *r, protocol::UpdateRaftVoterRequest::kMaxVersion, deadline, buffer);
+  }
+  if (const auto* r = std::get_if<protocol::AddRaftVoterRequest>(&ask.question)) {
+    co_return co_await exchange_as(*transport, ask.address, *r, protocol::AddRaftVoterRequest::kMaxVersion, deadline, buffer);
+  }
+  const auto& r = std::get<protocol::RemoveRaftVoterRequest>(ask.question);
+  co_return co_await exchange_as(*transport, ask.address, r, protocol::RemoveRaftVoterRequest::kMaxVersion, deadline, buffer);
+}
+
+io::Task<> RaftNode::State::send(Ask ask) {
+  Buffer buffer;
+  auto answer = co_await exchange(ask, buffer);
+  if (!stopping && !faulted) {
+    if (answer) {
+      if (const auto* fetch = std::get_if<protocol::FetchResponse>(&*answer)) co_await carry_out(ask, *fetch);
+      if (const auto* piece = std::get_if<protocol::FetchSnapshotResponse>(&*answer)) co_await store_piece(ask, *piece);
+    }
+    core->on_answer(ask, std::move(answer), now());
+    pump();
+    wake.notify_all();
+  }
+}
+
+Result<void> RaftNode::State::append_fetched(Bytes records) {
+  const Offset before = log->end_offset();
+  TRY(log->append_as_follower(records, core->epoch()));
+  if (log->end_offset() == before) return {};
+  protocol::BatchIterator batches(records);
+  while (true) {
+    TRY_ASSIGN(const auto batch, batches.next());
+    if (!batch || batch->base_offset() >= log->end_offset()) return {};
+    TRY(history.replay(*batch));
+  }
+}
+
+io::Task<> RaftNode::State::carry_out(const Ask& ask, const protocol::FetchResponse& response) {
+  const auto step = core->on_fetch_answer(ask, response, now());
+  switch (step.kind) {
+    case RaftCore::FetchStep::Kind::kNone: co_return;
+    case RaftCore::FetchStep::Kind::kSnapshot:
+      piece_file = nullptr;
+      core->begin_snapshot_fetch(step.snapshot, now());
+      co_return;
+    case RaftCore::FetchStep::Kind::kTruncate: {
+      SAMSA_LOG_INFO("raft: cutting the log to {} as leader {} has it", step.truncate_to, core->leader().leader);
+      log_busy = true;
+      auto cut = co_await log->truncate(step.truncate_to);
+      log_busy = false;
+      if (!cut) {
+        failed(cut.error());
+        co_return;
+      }
+      core->on_truncated(step.truncate_to);
+      co_return;
+    }
+    case RaftCore::FetchStep::Kind::kAppend: break;
+  }
+  if (!step.records.empty()) {
+    if (auto appended = append_fetched(step.records); !appended) {
+      // What the leader sent is broken on the way: fetched again. A disk that fails is the end.
+      if (appended.error().code == ErrorCode::kKafkaStorageError) failed(appended.error());
+      SAMSA_LOG_WARN("raft: records from leader {}: {}", core->leader().leader, appended.error().describe());
+      co_return;
+    }
+    // The next fetch acknowledges them, so they must be on disk before it; a broker has no vote and need not wait.
+    if (config.controller) {
+      if (auto synced = co_await log->sync(); !synced) {
+        failed(synced.error());
+        co_return;
+      }
+    }
+  }
+  core->fetch_done(ask, step.leader_hw, now());
+}
+
+io::Task<> RaftNode::State::store_piece(const Ask& ask, const protocol::FetchSnapshotResponse& response) {
+  const auto piece = core->on_snapshot_answer(ask, response, now());
+  if (!piece.usable) co_return;
+  const auto& request = std::get<protocol::FetchSnapshotRequest>(ask.question);
+  const auto& wanted = request.topics[0].partitions[0].snapshot_id;
+  const OffsetAndEpoch id{wanted.end_offset, wanted.epoch};
+  const std::string path = log->snapshot_path(id) + ".part";
+  if (piece_file == nullptr || piece_id != id || piece.position == 0) {
+    auto opened = world.disk.open(path, io::OpenMode::kCreateTruncate);
+    if (!opened) {
+      failed(opened.error());
+      co_return;
+    }
+    piece_file = *opened;
+    piece_id = id;
+  }
+  if (auto written = piece_file->write_at(piece.bytes, static_cast<uint64_t>(piece.position)); !written) {
+    failed(written.error());
+    co_return;
+  }
+  const int64_t next = piece.position + static_cast<int64_t>(piece.bytes.size());
+  core->snapshot_progress(next, now());
+  if (next < piece.total) co_return;
+  if (auto done = co_await finish_snapshot(id); !done) {
+    if (done.error().code == ErrorCode::kKafkaStorageError) failed(done.error());
+    SAMSA_LOG_WARN("raft: snapshot {}: {}", snapshot_name(id), done.error().describe());
+    core->begin_snapshot_fetch(id, now());  // Again from its start.
+    co_return;
+  }
+  core->end_snapshot_fetch(ask, now());
+}
+
+io::Task<Result<void>> RaftNode::State::finish_snapshot(OffsetAndEpoch id) {
+  const std::string path = log->snapshot_path(id);
+  CO_TRY(co_await piece_file->sync());
+  piece_file = nullptr;
+  CO_TRY_ASSIGN(auto content, read_snapshot(world.disk, path + ".part", [](auto, const auto&) { return Result<void>{}; }));
+  CO_TRY(world.disk.set_read_only(path + ".part"));
+  CO_TRY(world.disk.rename(path + ".part", path));
+  CO_TRY(world.disk.sync_directory(log->directory()));
+  log->add_snapshot(id);
+  if (id.offset > log->end_offset()) {
+    log_busy = true;
+    auto restarted = co_await log->restart_at(id);
+    log_busy = false;
+    if (!restarted) co_return restarted;
+  }
+  history.restart();
+  if (content.head.kraft_version) history.set_kraft_version(id.offset - 1, *content.head.kraft_version);
+  if (content.head.voters) history.set_voters(id.offset - 1, std::move(*content.head.voters));
+  co_return Result<void>{};
+}
+
+}  // namespace samsa::raft

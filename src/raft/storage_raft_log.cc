@@ -1,0 +1,165 @@
+#include "raft/storage_raft_log.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "raft/snapshot.h"
+
+namespace samsa::raft {
+
+namespace {
+storage::LogConfig log_config(const RaftConfig& config) {
+  storage::LogConfig to;
+  to.segment_bytes = static_cast<int32_t>(std::min<int64_t>(config.segment_bytes, INT32_MAX));
+  to.segment_ms = config.segment_ms;
+  to.retention_ms = -1;
+  to.retention_bytes = -1;
+  to.cleanup_delete = false;
+  to.max_message_bytes = INT32_MAX;
+  to.timestamp_after_max_ms = INT64_MAX;
+  return to;
+}
+}  // namespace
+
+StorageRaftLog::StorageRaftLog(io::World world, const RaftConfig& config)
+    : world_(world),
+      config_(config),
+      directory_(io::join_path(config.metadata_dir, "__cluster_metadata-0")),
+      files_(world.disk, 64),
+      context_{.loop = world.loop, .disk = world.disk, .files = files_} {}
+
+io::Task<Result<std::unique_ptr<StorageRaftLog>>> StorageRaftLog::open(io::World world, const RaftConfig& config) {
+  std::unique_ptr<StorageRaftLog> log(new StorageRaftLog(world, config));
+  CO_TRY(world.disk.create_directories(log->directory_));
+  CO_TRY_ASSIGN(log->snapshots_, scan_snapshots(world.disk, log->directory_));
+  if (!log->snapshots_.empty() && log->snapshots_.front() == kBootstrapId) {
+    log->bootstrap_snapshot_ = true;
+    log->snapshots_.erase(log->snapshots_.begin());
+  }
+  storage::OpenLog options;
+  options.directory = log->directory_;
+  options.partition = {"__cluster_metadata", 0};
+  options.topic_id = kMetadataTopicId;
+  options.config = log_config(config);
+  CO_TRY_ASSIGN(log->log_, co_await storage::Log::open(log->context_, std::move(options)));
+  CO_TRY(log->log_->assign_topic_id(kMetadataTopicId));
+  if (!log->snapshots_.empty()) {
+    const OffsetAndEpoch newest = log->snapshots_.back();
+    const bool beyond = newest.offset > log->end_offset() || newest.epoch > log->last_epoch();
+    if (beyond && log->end_offset() != newest.offset) {
+      SAMSA_LOG_WARN("metadata log ends at {}, before its snapshot {}: it starts anew there", log->end_offset(), snapshot_name(newest));
+      CO_TRY(co_await log->restart_at(newest));
+    }
+  }
+  if (log->start_offset() > 0 && (log->snapshots_.empty() || log->snapshots_.back().offset < log->start_offset())) {
+    co_return fail(ErrorCode::kKafkaStorageError,
+                   fmt::format("{}: the log begins at offset {} but there is no snapshot at or after it", log->directory_, log->start_offset()));
+  }
+  CO_TRY(co_await log->sync());
+  co_return log;
+}
+
+std::optional<OffsetAndEpoch> StorageRaftLog::latest_snapshot() const {
+  if (snapshots_.empty()) return std::nullopt;
+  return snapshots_.back();
+}
+std::optional<OffsetAndEpoch> StorageRaftLog::earliest_snapshot() const {
+  if (snapshots_.empty()) return std::nullopt;
+  return snapshots_.front();
+}
+
+LeaderEpoch StorageRaftLog::last_epoch() const {
+  const LeaderEpoch epoch = log_->latest_epoch();
+  if (epoch >= 0) return epoch;
+  return snapshots_.empty() ? 0 : snapshots_.back().epoch;
+}
+
+OffsetAndEpoch StorageRaftLog::end_of_epoch(LeaderEpoch epoch) const {
+  const auto found = log_->end_offset_for_epoch(epoch);
+  if (found.epoch >= 0 && found.end_offset >= 0) return {found.end_offset, found.epoch};
+  // Every epoch of the log is larger, or it is empty: what stands before it is the snapshot it starts after.
+  const LeaderEpoch before = snapshots_.empty() ? 0 : snapshots_.front().epoch;
+  if (log_->latest_epoch() < 0 && !snapshots_.empty()) return {log_->log_end_offset(), snapshots_.back().epoch};
+  return {log_->log_start_offset(), before};
+}
+
+Result<void> StorageRaftLog::append(Buffer batch, LeaderEpoch epoch) {
+  TRY(log_->append_as_leader(batch, {.leader_epoch = epoch, .origin = storage::AppendOrigin::kRaft}));
+  return {};
+}
+
+Result<void> StorageRaftLog::append_as_follower(Bytes batches, LeaderEpoch epoch) {
+  // Batches of a later epoch are not of this leader; nothing after them is either.
+  protocol::BatchIterator iterator(batches);
+  size_t usable = 0;
+  while (true) {
+    TRY_ASSIGN(const auto next, iterator.next());
+    if (!next || next->leader_epoch() > epoch) break;
+    usable += next->bytes().size();
+  }
+  if (usable == 0) return {};
+  TRY(log_->append_as_follower(batches.first(usable), epoch));
+  return {};
+}
+
+io::Task<Result<Buffer>> StorageRaftLog::read(Offset from, Offset until, uint64_t max_bytes) {
+  if (from >= until) co_return Buffer{};
+  co_return co_await log_->read_bytes({.offset = from, .max_bytes = max_bytes, .upper_bound = until, .min_one_batch = true});
+}
+
+io::Task<Result<void>> StorageRaftLog::sync() {
+  const Offset end = log_->log_end_offset();
+  CO_TRY(co_await log_->wait_durable(end));
+  if (end > durable_ && end <= log_->log_end_offset()) durable_ = end;
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> StorageRaftLog::truncate(Offset offset) {
+  CO_TRY(co_await log_->truncate_to(offset));
+  durable_ = std::min(durable_, offset);
+  std::erase_if(snapshots_, [&](const OffsetAndEpoch& id) { return id.offset > offset; });
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> StorageRaftLog::restart_at(OffsetAndEpoch snapshot) {
+  CO_TRY(co_await log_->truncate_fully_and_start_at(snapshot.offset));
+  durable_ = snapshot.offset;
+  co_return Result<void>{};
+}
+
+std::string StorageRaftLog::snapshot_path(OffsetAndEpoch id) const { return io::join_path(directory_, snapshot_name(id)); }
+
+bool StorageRaftLog::has_snapshot(OffsetAndEpoch id) const { return std::find(snapshots_.begin(), snapshots_.end(), id) != snapshots_.end(); }
+
+void StorageRaftLog::add_snapshot(OffsetAndEpoch id) {
+  if (has_snapshot(id)) return;
+  snapshots_.insert(std::upper_bound(snapshots_.begin(), snapshots_.end(), id), id);
+}
+
+Result<void> StorageRaftLog::clean(Offset high_watermark, TimestampMs now_ms) {
+  while (snapshots_.size() > 1) {
+    const OffsetAndEpoch oldest = snapshots_.front();
+    TRY_ASSIGN(const auto info, world_.disk.stat(snapshot_path(oldest)));
+    uint64_t total = log_->size_bytes();
+    for (const auto& id : snapshots_) {
+      if (auto s = world_.disk.stat(snapshot_path(id))) total += s->size;
+    }
+    const bool old = config_.max_retention_ms >= 0 && now_ms - info.mtime_ms > config_.max_retention_ms;
+    const bool large = config_.max_retention_bytes >= 0 && total > static_cast<uint64_t>(config_.max_retention_bytes);
+    if (!old && !large) break;
+    TRY(world_.disk.remove_file(snapshot_path(oldest)));
+    snapshots_.erase(snapshots_.begin());
+  }
+  if (snapshots_.empty() || snapshots_.front().offset > high_watermark) return {};
+  log_->set_high_watermark(high_watermark);
+  TRY(log_->advance_log_start(snapshots_.front().offset));
+  TRY(log_->delete_old_segments());
+  log_->remove_deleted_files();
+  return {};
+}
+
+io::Task<Result<void>> StorageRaftLog::close() { co_return co_await log_->close(); }
+
+}  // namespace samsa::raft
