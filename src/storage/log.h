@@ -1,6 +1,7 @@
 // Log: one partition's records on disk: an ordered list of segments, the last of which is written.
 //
-// Invariants: offsets only grow; log_start_offset <= recovery_point <= log_end_offset; high_watermark in [log start, log end];
+// Invariants: offsets only grow; recovery_point <= log_end_offset; high_watermark in [log start, log end]; everything below the
+// recovery point is synced, with indexes and epochs;
 // a batch lies wholly in one segment; what is acknowledged is in the page cache (LogConfig::durable: on disk).
 // Owner: one shard; all calls on its loop. Appends are synchronous. Tasks may suspend; the Log must outlive them (close() waits).
 // Formats: docs/formats/log.md. Retention, roll and recovery rules are those of Apache Kafka 4.3.
@@ -219,7 +220,8 @@ class Log {
   Result<void> begin_epoch(LeaderEpoch epoch);
 
   // ---- Truncate, delete ----
-  // Removes everything at and above `offset`. At or above the log end: nothing happens.
+  // Removes everything at and above `offset`, durably. At or above the log end: nothing happens. The recovery point checkpoint must be
+  // written again before anything is appended: the old one may say that offsets are synced which are written anew.
   io::Task<Result<void>> truncate_to(Offset offset);
   // Removes everything and starts empty at `offset`.
   io::Task<Result<void>> truncate_fully_and_start_at(Offset offset);

@@ -83,8 +83,8 @@ std::string renamed_directory(const TopicPartition& partition, Uuid unique, std:
 
 LogDirectories::~LogDirectories() = default;
 
-Result<std::unique_ptr<LogDirectories>> LogDirectories::open(io::Disk& disk, io::Random& random, std::vector<std::string> paths,
-                                                             NodeId node_id, std::optional<std::string> cluster_id) {
+Result<std::unique_ptr<LogDirectories>> LogDirectories::open(io::Disk& disk, std::vector<std::string> paths, NodeId node_id,
+                                                             std::optional<std::string> cluster_id, io::Random* random) {
   std::unique_ptr<LogDirectories> opened(new LogDirectories(disk));
   std::optional<Error> first_error;
   for (auto& path : paths) {
@@ -135,7 +135,7 @@ Result<void> LogDirectories::open_directory(LogDirectory& directory) {
   return {};
 }
 
-Result<void> LogDirectories::check_identities(NodeId node_id, const std::optional<std::string>& cluster_id, io::Random& random) {
+Result<void> LogDirectories::check_identities(NodeId node_id, const std::optional<std::string>& cluster_id, io::Random* random) {
   std::optional<std::string> cluster = cluster_id;
   bool any_formatted = false;
   std::set<Uuid> ids;
@@ -166,7 +166,10 @@ Result<void> LogDirectories::check_identities(NodeId node_id, const std::optiona
     directory.meta.version = 1;
     directory.meta.cluster_id = cluster_id_;
     directory.meta.node_id = node_id;
-    if (!directory.meta.directory_id) directory.meta.directory_id = random.uuid();
+    if (!directory.meta.directory_id) {
+      if (random == nullptr) return fail(ErrorCode::kInvalidConfig, fmt::format("{}/meta.properties: no directory.id", directory.path));
+      directory.meta.directory_id = random->uuid();
+    }
     TRY(write_meta_properties(disk_, directory.path, directory.meta));
   }
   return {};

@@ -60,9 +60,9 @@ class LogDirectories {
   // that cannot be read is offline, not an error. Errors (INVALID_CONFIG): a directory in use by another process, a directory without
   // meta.properties (not formatted; a new empty one beside formatted ones gets its own), cluster or node ids that differ from each
   // other or from what is expected, the same directory id twice, no usable directory.
-  // `random` gives a new directory its id. Without cluster_id the directories' own counts.
-  static Result<std::unique_ptr<LogDirectories>> open(io::Disk& disk, io::Random& random, std::vector<std::string> paths, NodeId node_id,
-                                                      std::optional<std::string> cluster_id = {});
+  // Without cluster_id the directories' own counts. `random` gives a directory without an id one (without it: an error).
+  static Result<std::unique_ptr<LogDirectories>> open(io::Disk& disk, std::vector<std::string> paths, NodeId node_id,
+                                                      std::optional<std::string> cluster_id = {}, io::Random* random = nullptr);
   ~LogDirectories();
 
   [[nodiscard]] size_t size() const { return directories_.size(); }
@@ -93,7 +93,7 @@ class LogDirectories {
  private:
   explicit LogDirectories(io::Disk& disk) : disk_(disk) {}
   Result<void> open_directory(LogDirectory& directory);
-  Result<void> check_identities(NodeId node_id, const std::optional<std::string>& cluster_id, io::Random& random);
+  Result<void> check_identities(NodeId node_id, const std::optional<std::string>& cluster_id, io::Random* random);
   Result<void> write_some(const std::vector<std::vector<DirectoryCheckpoints>>& parts, bool only_high_watermarks);
 
   io::Disk& disk_;

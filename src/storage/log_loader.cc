@@ -211,9 +211,11 @@ io::Task<Result<void>> Loader::recover_tail() {
   if (segments.empty()) co_return Result<void>();
   for (size_t i = segments.index_of(options_.recovery_point); i < segments.size(); ++i) {
     CO_TRY_ASSIGN(const bool whole, co_await recover_segment(i, options_.recovery_point));
-    if (whole) continue;
+    // A segment that lost its tail at a batch's end looks whole, but the next one does not follow. Only compaction leaves such gaps.
+    const bool gap = !options_.config.cleanup_compact && i + 1 < segments.size() && segments.at(i + 1)->base_offset() != end_;
+    if (whole && !gap) continue;
     for (auto& later : segments.take(i + 1, segments.size())) {
-      SAMSA_LOG_WARN("{}: removed, it follows a damaged segment", later->path());
+      SAMSA_LOG_WARN("{}: removed, records before it are lost", later->path());
       CO_TRY(later->remove_files());
     }
   }

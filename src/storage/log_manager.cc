@@ -29,6 +29,7 @@ void LogManager::set_directories(std::vector<std::string> paths) {
   directories_ = std::move(paths);
   offline_.assign(directories_.size(), false);
   full_.assign(directories_.size(), false);
+  counts_.assign(directories_.size(), 0);
 }
 
 // ---- Load ----
@@ -76,6 +77,7 @@ io::Task<> LogManager::load_some(Loading& loading, int directory) {
       co_return;
     }
     (found.future ? futures_ : logs_)[found.partition] = {*std::move(log), directory};
+    ++counts_[static_cast<size_t>(directory)];
   }
 }
 
@@ -102,11 +104,9 @@ int LogManager::future_directory_of(const TopicPartition& partition) const {
 }
 
 int LogManager::least_loaded() const {
-  std::vector<size_t> counts(directories_.size());
-  for (const auto& [partition, entry] : logs_) ++counts[static_cast<size_t>(entry.directory)];
   int best = -1;
-  for (size_t i = 0; i < counts.size(); ++i) {
-    if (!offline_[i] && (best < 0 || counts[i] < counts[static_cast<size_t>(best)])) best = static_cast<int>(i);
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    if (!offline_[i] && (best < 0 || counts_[i] < counts_[static_cast<size_t>(best)])) best = static_cast<int>(i);
   }
   return best;
 }
@@ -134,6 +134,7 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
   }
   Log* made = log->get();
   logs_[key] = {*std::move(log), directory};
+  ++counts_[static_cast<size_t>(directory)];
   co_return made;
 }
 
@@ -143,6 +144,7 @@ io::Task<Result<void>> LogManager::rename_away(Logs& from, TopicPartition partit
   if (found == from.end()) co_return fail(ErrorCode::kUnknownTopicOrPartition, partition.to_string() + " has no log here");
   const Entry entry = std::move(found->second);
   from.erase(found);
+  --counts_[static_cast<size_t>(entry.directory)];
   co_await entry.log->abandon();
   if (is_offline(entry.directory)) co_return Result<void>();
   const std::string& directory = directories_[static_cast<size_t>(entry.directory)];
@@ -196,6 +198,7 @@ io::Task<Result<Log*>> LogManager::get_or_create_future(const TopicPartition& pa
   CO_TRY_ASSIGN(auto log, co_await Log::open(context_, std::move(options)));
   Log* made = log.get();
   futures_[key] = {std::move(log), directory};
+  ++counts_[static_cast<size_t>(directory)];
   co_return made;
 }
 

@@ -134,6 +134,7 @@ class LogManager {
   std::vector<std::string> directories_;
   std::vector<bool> offline_;
   std::vector<bool> full_;
+  std::vector<size_t> counts_;  // Logs in each directory, future ones too.
   Logs logs_;
   Logs futures_;
   std::vector<Doomed> doomed_;

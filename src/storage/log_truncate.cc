@@ -35,6 +35,11 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
   if (reloaded) reloaded = co_await replay_producers(*producers_, *segments_, offset);
   if (!reloaded) co_return fail(failed(std::move(reloaded).error()));
   producers_->set_end_offset(offset);
+  // Durable before anything is appended: else a crash could bring the old records back behind new ones.
+  auto held = co_await flushing_.lock(context_.loop);
+  directory_dirty_ = true;
+  auto synced = co_await sync_range(offset, false);
+  if (!synced) co_return fail(failed(std::move(synced).error()));
   co_return Result<void>();
 }
 
@@ -56,8 +61,12 @@ io::Task<Result<void>> Log::truncate_fully_and_start_at(Offset offset) {
   epochs_->clear();
   log_start_offset_ = log_end_offset_ = high_watermark_ = offset;
   recovery_point_ = durable_offset_ = offset;
-  directory_dirty_ = true;
   synced_.notify_all();
+  auto held = co_await flushing_.lock(context_.loop);
+  directory_dirty_ = true;
+  auto synced = co_await sync_range(offset, true);
+  if (synced) synced = epochs_->write();
+  if (!synced) co_return fail(failed(std::move(synced).error()));
   co_return Result<void>();
 }
 
@@ -67,7 +76,6 @@ Result<bool> Log::advance_log_start(Offset offset) {
   }
   if (offset <= log_start_offset_) return false;
   log_start_offset_ = offset;
-  recovery_point_ = std::max(recovery_point_, std::min(offset, durable_offset_));
   epochs_->truncate_from_start(offset);
   producers_->replicated_to(offset);
   return true;
@@ -114,7 +122,6 @@ Result<size_t> Log::delete_old_segments() {
     epochs_->truncate_from_start(first);
     producers_->replicated_to(first);
   }
-  recovery_point_ = std::max(recovery_point_, first);
   durable_offset_ = std::max(durable_offset_, first);
   return count;
 }

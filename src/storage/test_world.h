@@ -214,11 +214,12 @@ class TestDisk final : public io::Disk {
     TRY(may_fail("list", path));
     if (!directories_.contains(path)) return fail(ErrorCode::kResourceNotFound, path);
     std::vector<io::DirectoryEntry> entries;
-    for (const auto& directory : directories_) {
-      if (directory != path && io::parent_path(directory) == path) entries.push_back({directory.substr(directory.rfind('/') + 1), true});
+    const std::string prefix = path == "/" ? path : path + "/";
+    for (auto it = directories_.upper_bound(prefix); it != directories_.end() && it->starts_with(prefix); ++it) {
+      if (it->find('/', prefix.size()) == std::string::npos) entries.push_back({it->substr(prefix.size()), true});
     }
-    for (const auto& [name, node] : files_) {
-      if (io::parent_path(name) == path) entries.push_back({name.substr(name.rfind('/') + 1), false});
+    for (auto it = files_.lower_bound(prefix); it != files_.end() && it->first.starts_with(prefix); ++it) {
+      if (it->first.find('/', prefix.size()) == std::string::npos) entries.push_back({it->first.substr(prefix.size()), false});
     }
     std::ranges::sort(entries, {}, &io::DirectoryEntry::name);
     return entries;
@@ -242,7 +243,7 @@ class TestDisk final : public io::Disk {
     const auto found = files_.find(from);
     if (found == files_.end()) return fail(ErrorCode::kResourceNotFound, from);
     auto node = found->second;
-    links_.push_back({from, nullptr, to, node});
+    if (crashes) links_.push_back({from, nullptr, to, node});
     files_.erase(found);
     files_[to] = node;
     return {};
@@ -395,7 +396,7 @@ class TestDisk final : public io::Disk {
     node.changes.clear();
   }
   void link(const std::string& path, std::shared_ptr<Node> node) {
-    links_.push_back({path, node, {}, nullptr});
+    if (crashes) links_.push_back({path, node, {}, nullptr});
     if (node) {
       files_[path] = std::move(node);
     } else {

@@ -1,0 +1,219 @@
+#include "storage/log_directories.h"
+
+#include <gmock/gmock.h>
+
+#include "storage/log_manager.h"
+#include "storage/test_world.h"
+
+namespace samsa::storage {
+namespace {
+
+const Uuid kDirectoryA{1, 1000};
+const Uuid kDirectoryB{2, 2000};
+
+std::string text(const Buffer& bytes) { return std::string(as_text(bytes)); }
+
+TEST(CheckpointFile, BytesAndErrors) {
+  const OffsetMap entries{{{"a-b", 3}, 7}, {{"c", 0}, 0}};
+  EXPECT_EQ(format_offset_checkpoint(entries), "0\n2\na-b 3 7\nc 0 0\n");
+  EXPECT_EQ(parse_offset_checkpoint("0\n2\na-b 3 7\nc 0 0\n").value(), entries);
+  EXPECT_TRUE(parse_offset_checkpoint("")->empty());
+  EXPECT_FALSE(parse_offset_checkpoint("1\n0\n").has_value());
+  EXPECT_FALSE(parse_offset_checkpoint("0\n2\na 0 1\n").has_value());
+  EXPECT_FALSE(parse_offset_checkpoint("0\n1\na 0\n").has_value());
+  EXPECT_FALSE(parse_offset_checkpoint("0\n1\na x 1\n").has_value());
+  EXPECT_EQ(format_epoch_checkpoint({{0, 0}, {3, 17}}), "0\n2\n0 0\n3 17\n");
+  EXPECT_EQ(parse_epoch_checkpoint("0\n1\n0 0\n").value(), (EpochEntries{{0, 0}}));
+}
+
+TEST(MetaPropertiesFile, ReadsAndWritesJavaProperties) {
+  auto parsed = parse_meta_properties("#\n#Mon Jan 01 00:00:00 UTC 2026\ncluster.id=4L6g3nShT-eMCtK--X86sw\ndirectory.id : " +
+                                      kDirectoryA.to_string() + "\nnode.id=1\nversion=1\nextra=x\n");
+  ASSERT_TRUE(parsed.has_value());
+  EXPECT_EQ(parsed->cluster_id, "4L6g3nShT-eMCtK--X86sw");
+  EXPECT_EQ(parsed->directory_id, kDirectoryA);
+  EXPECT_EQ(parsed->node_id, NodeId(1));
+  auto again = parse_meta_properties(format_meta_properties(*parsed));
+  EXPECT_EQ(again->directory_id, parsed->directory_id);
+  EXPECT_EQ(parse_meta_properties("version=0\nbroker.id=4\n")->node_id, NodeId(4));
+  EXPECT_EQ(parse_meta_properties("version=2\n").error().code, ErrorCode::kInvalidConfig);
+  EXPECT_EQ(parse_meta_properties("version=1\nnode.id=x\n").error().code, ErrorCode::kInvalidConfig);
+  EXPECT_EQ(parse_meta_properties("version=1\ndirectory.id=AAAAAAAAAAAAAAAAAAAAAQ\n").error().code, ErrorCode::kInvalidConfig);
+}
+
+TEST(PartitionDirectory, Names) {
+  EXPECT_EQ(parse_partition_directory("a-b-3"), (TopicPartition{"a-b", 3}));
+  EXPECT_FALSE(parse_partition_directory("a-").has_value());
+  EXPECT_FALSE(parse_partition_directory("-3").has_value());
+  EXPECT_FALSE(parse_partition_directory("plain").has_value());
+  const std::string name = renamed_directory({std::string(249, 't'), 12}, Uuid{1, 2}, "-delete");
+  EXPECT_EQ(name.size(), 255u);
+  EXPECT_TRUE(name.ends_with("-12.00000000000000010000000000000002-delete"));
+}
+
+class DirectoriesTest : public testing::Test {
+ protected:
+  void format(const std::string& path, Uuid id, const std::string& cluster = "cluster-of-22-letters-", int node = 1) {
+    MetaProperties meta;
+    meta.cluster_id = cluster;
+    meta.node_id = NodeId(node);
+    meta.directory_id = id;
+    ASSERT_TRUE(world.disk.create_directories(path).has_value());
+    ASSERT_TRUE(write_meta_properties(world.disk, path, meta).has_value());
+  }
+  Result<std::unique_ptr<LogDirectories>> open() { return LogDirectories::open(world.disk, {"/a", "/b"}, NodeId(1), {}, &world.loop.random()); }
+  std::unique_ptr<LogManager> manager(LogDirectories& directories) {
+    auto made = std::make_unique<LogManager>(world.loop, world.disk, LogManagerConfig());
+    made->set_directories(directories.paths());
+    auto found = directories.find_logs();
+    EXPECT_TRUE(found.has_value()) << found.error().describe();
+    EXPECT_TRUE(world.loop.run(made->load(*found, [this](const std::string&) { return config; })).has_value());
+    for (size_t i = 0; i < directories.size(); ++i) made->add_doomed(static_cast<int>(i), directories.at(i).doomed);
+    return made;
+  }
+  void append(Log& log, int count) {
+    for (int i = 0; i < count; ++i) {
+      Buffer batch = make_batch({});
+      ASSERT_TRUE(log.append_as_leader(batch, {}).has_value());
+    }
+    log.set_high_watermark(log.log_end_offset());
+  }
+
+  TestWorld world;
+  LogConfig config;
+};
+
+TEST_F(DirectoriesTest, IdentitiesAreChecked) {
+  EXPECT_EQ(open().error().code, ErrorCode::kInvalidConfig) << "not formatted";
+  format("/a", kDirectoryA);
+  {
+    auto directories = open();
+    ASSERT_TRUE(directories.has_value()) << directories.error().describe();
+    EXPECT_TRUE((*directories)->at(1).meta.directory_id.has_value()) << "a new one beside a formatted one";
+    EXPECT_EQ((*directories)->index_of(kDirectoryA), 0);
+    auto second = open();
+    ASSERT_FALSE(second.has_value());
+    EXPECT_THAT(second.error().message, testing::HasSubstr("in use"));
+  }
+  format("/b", kDirectoryB, "another-cluster");
+  EXPECT_THAT(open().error().message, testing::HasSubstr("another cluster"));
+  format("/b", kDirectoryB, "cluster-of-22-letters-", 2);
+  EXPECT_THAT(open().error().message, testing::HasSubstr("node.id"));
+  format("/b", kDirectoryA);
+  EXPECT_THAT(open().error().message, testing::HasSubstr("directory.id"));
+}
+
+TEST_F(DirectoriesTest, CleanStopAndStart) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  {
+    auto directories = open().value();
+    EXPECT_EQ(directories->previous_broker_epoch(), -1);
+    auto logs = manager(*directories);
+    for (int i = 0; i < 4; ++i) {
+      auto log = world.loop.run(logs->get_or_create({"topic", i}, Uuid{7, 700}, config));
+      ASSERT_TRUE(log.has_value()) << log.error().describe();
+      append(**log, i + 1);
+    }
+    EXPECT_EQ(logs->directory_of({"topic", 0}), 0);
+    EXPECT_EQ(logs->directory_of({"topic", 1}), 1);
+    const auto clean = world.loop.run(logs->close());
+    EXPECT_EQ(clean, (std::vector<bool>{true, true}));
+    ASSERT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    for (size_t i = 0; i < 2; ++i) ASSERT_TRUE(directories->mark_clean(i, 42).has_value());
+  }
+  EXPECT_EQ(text(world.disk.content("/a/.kafka_cleanshutdown")), "{\"version\":0,\"brokerEpoch\":42}");
+  EXPECT_EQ(text(world.disk.content("/a/recovery-point-offset-checkpoint")), "0\n2\ntopic 0 1\ntopic 2 3\n");
+  EXPECT_EQ(text(world.disk.content("/b/replication-offset-checkpoint")), "0\n2\ntopic 1 2\ntopic 3 4\n");
+  EXPECT_EQ(text(world.disk.content("/a/log-start-offset-checkpoint")), "0\n0\n");
+  auto directories = open().value();
+  EXPECT_EQ(directories->previous_broker_epoch(), 42);
+  EXPECT_FALSE(world.disk.exists("/a/.kafka_cleanshutdown"));
+  auto logs = manager(*directories);
+  EXPECT_EQ(logs->size(), 4u);
+  EXPECT_EQ(logs->find({"topic", 3})->log_end_offset(), 4);
+  EXPECT_EQ(logs->find({"topic", 3})->high_watermark(), 4);
+  EXPECT_EQ(logs->find({"topic", 3})->topic_id(), (Uuid{7, 700}));
+  world.loop.run(logs->close());
+}
+
+TEST_F(DirectoriesTest, RemovedPartitionsGoAfterTheDelay) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  auto directories = open().value();
+  auto logs = manager(*directories);
+  append(**world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config)), 1);
+  append(**world.loop.run(logs->get_or_create({"stray", 0}, Uuid{8, 700}, config, 0)), 1);
+  ASSERT_TRUE(world.loop.run(logs->remove({"topic", 0})).has_value());
+  ASSERT_TRUE(world.loop.run(logs->set_aside_as_stray({"stray", 0})).has_value());
+  EXPECT_EQ(logs->find({"topic", 0}), nullptr);
+  EXPECT_THAT(world.disk.names("/a"), testing::Contains(testing::EndsWith("-delete")));
+  // A new partition of the same name is made meanwhile.
+  append(**world.loop.run(logs->get_or_create({"topic", 0}, Uuid{9, 900}, config, 0)), 2);
+  world.loop.advance(config.file_delete_delay_ms);
+  logs->remove_deleted_files();
+  EXPECT_THAT(world.disk.names("/a"), testing::Not(testing::Contains(testing::EndsWith("-delete"))));
+  EXPECT_THAT(world.disk.names("/a"), testing::Contains(testing::EndsWith("-stray")));
+  world.loop.run(logs->close());
+}
+
+TEST_F(DirectoriesTest, AFailingDirectoryGoesOfflineAlone) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  auto directories = open().value();
+  auto logs = manager(*directories);
+  append(**world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config, 0)), 1);
+  append(**world.loop.run(logs->get_or_create({"topic", 1}, Uuid{7, 700}, config, 1)), 1);
+  int offline = -1;
+  logs->on_offline([&](int directory) { offline = directory; });
+  world.disk.failing = true;
+  Buffer batch = make_batch({});
+  EXPECT_FALSE(logs->find({"topic", 0})->append_as_leader(batch, {}).has_value());
+  world.disk.failing = false;
+  world.loop.run_ready();
+  EXPECT_EQ(offline, 0);
+  EXPECT_EQ(logs->find({"topic", 0}), nullptr);
+  append(*logs->find({"topic", 1}), 1);
+  EXPECT_EQ(world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config)).error().code, ErrorCode::kKafkaStorageError);
+  EXPECT_EQ(world.loop.run(logs->close()), (std::vector<bool>{false, true}));
+}
+
+TEST_F(DirectoriesTest, MovesBetweenDirectories) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  auto directories = open().value();
+  auto logs = manager(*directories);
+  Log* source = *world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config, 0));
+  append(*source, 5);
+  Log* future = *world.loop.run(logs->get_or_create_future({"topic", 0}, 1));
+  EXPECT_THAT(world.disk.names("/b"), testing::Contains(testing::EndsWith("-future")));
+  auto bytes = world.loop.run(source->read_bytes({0, 1 << 20, 5, true}));
+  ASSERT_TRUE(future->append_as_follower(*bytes, 10).has_value());
+  auto promoted = world.loop.run(logs->promote_future({"topic", 0}));
+  ASSERT_TRUE(promoted.has_value());
+  EXPECT_EQ(logs->directory_of({"topic", 0}), 1);
+  EXPECT_EQ(logs->find({"topic", 0})->high_watermark(), 5);
+  append(*logs->find({"topic", 0}), 1);
+  EXPECT_TRUE(world.disk.exists("/b/topic-0/00000000000000000000.log"));
+  EXPECT_THAT(world.disk.names("/a"), testing::Contains(testing::EndsWith("-delete")));
+  world.loop.run(logs->close());
+}
+
+TEST_F(DirectoriesTest, TwentyThousandPartitionsKeepFewFilesOpen) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  world.disk.crashes = false;
+  auto directories = open().value();
+  LogManagerConfig few;
+  few.open_files = 100;
+  LogManager logs(world.loop, world.disk, few);
+  logs.set_directories(directories->paths());
+  for (int i = 0; i < 2000; ++i) append(**world.loop.run(logs.get_or_create({"topic", i}, Uuid{7, 700}, config)), 1);
+  EXPECT_LE(world.disk.open_files, 101u);
+  for (int i = 0; i < 2000; ++i) append(*logs.find({"topic", i}), 1);
+  EXPECT_LE(world.disk.open_files, 101u);
+  world.loop.run(logs.close());
+}
+
+}  // namespace
+}  // namespace samsa::storage
