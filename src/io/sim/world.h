@@ -8,6 +8,7 @@
 //   sim.crash(a);                    // its tasks are destroyed, what was not synced may be lost
 //   start_again(sim.restart(a));     // new loops on the same disk
 //
+// Tasks that are left when the world ends are destroyed with it: what they refer to is declared before it, or their node crashed first.
 // Objects of a node may outlive a crash; what they still ask of its world fails or is ignored. The world must outlive them.
 // Log lines of nodes go to the trace. Not for use from several threads; two worlds on one thread only one after the other.
 #pragma once

@@ -160,82 +160,93 @@ TEST(SimWorld, PausedNodesStandStillAndClocksJump) {
   EXPECT_NEAR(ticks, 110, 2);
 }
 
-TEST(SimWorld, CrashDestroysWhatIsSuspended) {
-  struct Guard {
-    explicit Guard(int& count) : count(count) { ++count; }
-    ~Guard() { --count; }
-    int& count;
-  };
+struct Guard {
+  explicit Guard(int& count) : count(count) { ++count; }
+  ~Guard() { --count; }
+  int& count;
+};
+
+// Tasks that wait in every way there is, and count while they are alive.
+struct Waiters {
+  World& world;
+  World& other;
+  Signal& signal;
+  Mutex& mutex;
   int alive = 0;
+
+  Task<> wait_signal() {
+    const Guard guard(alive);
+    co_await signal.wait(world.loop);
+  }
+  Task<> wait_timer(Loop& loop) {
+    const Guard guard(alive);
+    co_await sleep_for(loop, 10s);
+  }
+  Task<> wait_lock() {
+    const Guard guard(alive);
+    auto held = co_await mutex.lock(world.loop);
+    co_await sleep_for(world.loop, 10s);
+  }
+  Task<> wait_remote() {
+    const Guard guard(alive);
+    const auto body = [&]() -> Task<> { co_await wait_timer(other.loop); };
+    co_await call_on(world.loop, other.loop, body);
+  }
+  Task<> wait_group() {
+    const Guard guard(alive);
+    TaskGroup group(world.loop);
+    group.spawn(wait_timer(world.loop));
+    group.spawn(wait_signal());
+    co_await group.join();
+  }
+  Task<> wait_accept() {
+    const Guard guard(alive);
+    auto listener = world.network.listen({"", 0});
+    co_await (*listener)->accept();
+  }
+  Task<> wait_read() {
+    const Guard guard(alive);
+    auto pair = co_await conformance::connect_pair(world);
+    uint8_t byte;
+    co_await pair.client->read_some({&byte, 1});
+  }
+  // Ten tasks.
+  void spawn_all() {
+    spawn(world.loop, wait_signal());
+    spawn(world.loop, wait_timer(world.loop));
+    spawn(world.loop, wait_lock());
+    spawn(world.loop, wait_remote());
+    spawn(world.loop, wait_group());
+    spawn(world.loop, wait_accept());
+    spawn(world.loop, wait_read());
+  }
+};
+
+TEST(SimWorld, CrashDestroysWhatIsSuspended) {
   Signal outside;  // Outlives the node's tasks.
   Mutex mutex;
   SimWorld sim(3);
   SimNode& node = sim.add_node("a", 2);
   World& world = node.worlds()[0];
-  World& other = node.worlds()[1];
-  const auto wait_signal = [&]() -> Task<> {
-    Guard guard(alive);
-    co_await outside.wait(world.loop);
-  };
-  const auto wait_timer = [&]() -> Task<> {
-    Guard guard(alive);
-    co_await sleep_for(world.loop, 10s);
-  };
-  const auto wait_lock = [&]() -> Task<> {
-    Guard guard(alive);
-    auto held = co_await mutex.lock(world.loop);
-    co_await sleep_for(world.loop, 10s);
-  };
-  const auto wait_remote = [&]() -> Task<> {
-    Guard guard(alive);
-    const auto body = [&]() -> Task<> {
-      Guard inner(alive);
-      co_await sleep_for(other.loop, 10s);
-    };
-    co_await call_on(world.loop, other.loop, body);
-  };
-  const auto wait_group = [&]() -> Task<> {
-    Guard guard(alive);
-    TaskGroup group(world.loop);
-    group.spawn(wait_timer());
-    group.spawn(wait_signal());
-    co_await group.join();
-  };
-  const auto wait_accept = [&]() -> Task<> {
-    Guard guard(alive);
-    auto listener = world.network.listen({"", 77});
-    co_await (*listener)->accept();
-  };
-  const auto wait_read = [&]() -> Task<> {
-    Guard guard(alive);
-    auto pair = co_await conformance::connect_pair(world);
-    uint8_t byte;
-    co_await pair.client->read_some({&byte, 1});
-  };
-  for (int i = 0; i < 3; ++i) {
-    spawn(world.loop, wait_signal());
-    spawn(world.loop, wait_timer());
-    spawn(world.loop, wait_lock());
-    spawn(world.loop, wait_remote());
-    spawn(world.loop, wait_group());
-    if (i == 0) spawn(world.loop, wait_accept());
-    spawn(world.loop, wait_read());
-  }
+  Waiters waiters{world, node.worlds()[1], outside, mutex};
+  for (int i = 0; i < 3; ++i) waiters.spawn_all();
   sim.run_for(50ms);
-  EXPECT_EQ(alive, 28);
+  EXPECT_EQ(waiters.alive, 30);
   const auto file = world.disk.open("/x", OpenMode::kCreate);
   sim.crash(node);
-  EXPECT_EQ(alive, 0);
+  EXPECT_EQ(waiters.alive, 0);
   EXPECT_FALSE(outside.has_waiters());
   EXPECT_FALSE((*file)->write_at(as_bytes("late"), 0));
   EXPECT_FALSE(world.disk.open("/y", OpenMode::kCreate));
-  spawn(world.loop, wait_timer());
+  spawn(world.loop, waiters.wait_timer(world.loop));
   sim.restart(node);
   sim.run_for(1s);
-  EXPECT_EQ(alive, 0);
-  spawn(node.worlds()[1].loop, wait_signal());
+  EXPECT_EQ(waiters.alive, 0);
+  spawn(node.worlds()[1].loop, waiters.wait_timer(node.worlds()[1].loop));
   sim.run_for(1s);
-  EXPECT_EQ(alive, 1);
+  EXPECT_EQ(waiters.alive, 1);
+  sim.crash(node);  // The task refers to `waiters`.
+  EXPECT_EQ(waiters.alive, 0);
 }
 
 class Partitions : public testing::Test {
