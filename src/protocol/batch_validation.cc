@@ -29,6 +29,10 @@ std::expected<BatchView, ProduceFault> only_batch(Bytes records, const ProduceRu
   }
   if (!*first) return refuse(ErrorCode::kInvalidRecord, fmt::format("{}: the request holds no whole record batch", rules.partition));
   const BatchView batch = **first;
+  if (batch.codec() == Codec::kZstd && rules.produce_version < 7) {
+    return refuse(ErrorCode::kUnsupportedCompressionType,
+                  fmt::format("{}: zstd needs Produce version 7, the request has {}", rules.partition, rules.produce_version));
+  }
   auto second = batches.next();
   if (!second && second.error().code != ErrorCode::kUnsupportedForMessageFormat) return refuse(std::move(second).error());
   if (!second || second->has_value()) {
@@ -58,10 +62,6 @@ std::expected<void, ProduceFault> check_header(const BatchView& batch, const Pro
   if (!codec) {
     return refuse(ErrorCode::kInvalidRecord,
                   fmt::format("{}: unknown compression type {}", rules.partition, batch.attributes() & attribute::kCodecMask));
-  }
-  if (*codec == Codec::kZstd && rules.produce_version < 7) {
-    return refuse(ErrorCode::kUnsupportedCompressionType,
-                  fmt::format("{}: zstd needs Produce version 7, the request has {}", rules.partition, rules.produce_version));
   }
   if (rules.origin != Origin::kClient) return {};
   const int64_t span = int64_t{batch.last_offset_delta()} + 1;

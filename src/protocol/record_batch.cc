@@ -147,26 +147,23 @@ Result<BatchView> BatchView::parse(Bytes from) {
 uint32_t BatchView::computed_crc() const { return crc32c(bytes().subspan(kCrcStart)); }
 
 Result<std::optional<BatchView>> BatchIterator::next() {
-  if (rest_.size() < kBatchPrefixSize) {
+  const auto end_here = [this]() -> std::optional<BatchView> {
     truncated_ = !rest_.empty();
     return std::nullopt;
-  }
+  };
+  const auto corrupt = [this](std::string_view what, int64_t value) {
+    return fail(ErrorCode::kCorruptMessage, fmt::format("at byte {}: no record batch begins here ({} {})", position_, what, value));
+  };
+  if (rest_.size() < kBatchOverhead) return end_here();
   const BatchHeader header(rest_.data());
+  if (header.length() < kSmallestLength) return corrupt("length", header.length());
+  if (rest_.size() < kBatchPrefixSize) return end_here();
   const int8_t magic = header.magic();
-  if (header.length() < kSmallestLength || magic < 0 || magic > kMagicV2) {
-    return fail(ErrorCode::kCorruptMessage,
-                fmt::format("at byte {}: no record batch begins here (length {}, magic {})", position_, header.length(), magic));
-  }
+  if (magic < 0 || magic > kMagicV2) return corrupt("magic", magic);
+  if (magic == kMagicV2 && header.size() < static_cast<int64_t>(kBatchHeaderSize)) return corrupt("length", header.length());
+  if (header.size() > static_cast<int64_t>(rest_.size())) return end_here();
   if (magic != kMagicV2) {
     return fail(ErrorCode::kUnsupportedForMessageFormat, fmt::format("at byte {}: message of magic {}", position_, magic));
-  }
-  if (header.size() < static_cast<int64_t>(kBatchHeaderSize)) {
-    return fail(ErrorCode::kCorruptMessage, fmt::format("at byte {}: record batch of {} bytes has no room for its header", position_,
-                                                        header.size()));
-  }
-  if (header.size() > static_cast<int64_t>(rest_.size())) {
-    truncated_ = true;
-    return std::nullopt;
   }
   const BatchView view(rest_.data());
   const auto size = static_cast<size_t>(header.size());
