@@ -135,6 +135,7 @@ Result<void> write_voters(io::Disk& disk, const FormatOptions& options, const Uu
   }
   const std::string directory = io::join_path(options.metadata_log_dir, "__cluster_metadata-0");
   TRY(disk.create_directories(directory));
+  TRY(disk.sync_directory(options.metadata_log_dir));
   const raft::SnapshotHead head{.kraft_version = options.kraft_version, .voters = std::move(voters)};
   TRY_ASSIGN(auto writer, raft::SnapshotWriter::create(disk, io::join_path(directory, raft::snapshot_name({0, 0})), 0, 0, head));
   return writer->freeze();
@@ -151,6 +152,7 @@ Result<FormatReport> format_directories(io::Disk& disk, const FormatOptions& giv
   TRY(find_formatted(disk, options, plan));
   for (const auto& directory : plan.fresh) {
     TRY(disk.create_directories(directory));
+    TRY(disk.sync_directory(io::parent_path(directory)));
     Uuid id = random.uuid();
     const bool metadata = directory == options.metadata_log_dir;
     if (metadata && options.voters == FormatOptions::Voters::kInitial) id = options.initial_voters.find(options.node_id)->key.directory;

@@ -33,6 +33,7 @@ StorageRaftLog::StorageRaftLog(io::World world, const RaftConfig& config)
 io::Task<Result<std::unique_ptr<StorageRaftLog>>> StorageRaftLog::open(io::World world, const RaftConfig& config) {
   std::unique_ptr<StorageRaftLog> log(new StorageRaftLog(world, config));
   CO_TRY(world.disk.create_directories(log->directory_));
+  CO_TRY(world.disk.sync_directory(config.metadata_dir));
   CO_TRY_ASSIGN(log->snapshots_, scan_snapshots(world.disk, log->directory_));
   if (!log->snapshots_.empty() && log->snapshots_.front() == kBootstrapId) {
     log->bootstrap_snapshot_ = true;
