@@ -24,7 +24,7 @@ class Loader {
   Result<void> read_topic_id();
   io::Task<Result<void>> load_segments();
   io::Task<Result<void>> recover_tail();
-  io::Task<Result<bool>> recover_segment(size_t index, Offset trusted_below);
+  io::Task<Result<bool>> recover_segment(size_t index, Offset trusted_below, bool tail);
   Result<uint64_t> trusted_prefix(Segment& segment, Offset trusted_below);
   Result<void> set_damaged_aside(Segment& segment, uint64_t position);
   Result<bool> take_batch(Segment& segment, const WalkedBatch& walked, Offset& previous_last);
@@ -198,7 +198,7 @@ io::Task<Result<void>> Loader::load_segments() {
     const bool will_be_recovered = !options_.clean && (last || bases_[i + 1] > options_.recovery_point);
     if (will_be_recovered) continue;
     SAMSA_LOG_WARN("{}; the indexes of the segment are built again", ready.error().text());
-    CO_TRY_ASSIGN(const bool whole, co_await recover_segment(i, segment->base_offset()));
+    CO_TRY_ASSIGN(const bool whole, co_await recover_segment(i, segment->base_offset(), false));
     if (!whole && !last) {
       SAMSA_LOG_ERROR("{}: the segment is cut and {} later segments follow: records are missing in between", segment->path(), bases_.size() - i - 1);
     }
@@ -210,7 +210,7 @@ io::Task<Result<void>> Loader::recover_tail() {
   SegmentList& segments = *loaded_.segments;
   if (segments.empty()) co_return Result<void>();
   for (size_t i = segments.index_of(options_.recovery_point); i < segments.size(); ++i) {
-    CO_TRY_ASSIGN(const bool whole, co_await recover_segment(i, options_.recovery_point));
+    CO_TRY_ASSIGN(const bool whole, co_await recover_segment(i, options_.recovery_point, true));
     // A segment that lost its tail at a batch's end looks whole, but the next one does not follow. Only compaction leaves such gaps.
     const bool gap = !options_.config.cleanup_compact && i + 1 < segments.size() && segments.at(i + 1)->base_offset() != end_;
     if (whole && !gap) continue;
@@ -253,8 +253,9 @@ Result<uint64_t> Loader::trusted_prefix(Segment& segment, Offset trusted_below) 
   return previous.position;
 }
 
-// Scans the segment from what is trusted on and builds its indexes. False where it had to be cut.
-io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_below) {
+// Scans the segment from what is trusted on and builds its indexes. `tail`: it and what follows was not known to be synced. False where
+// it had to be cut.
+io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_below, bool tail) {
   Segment& segment = *loaded_.segments->at(index);
   recovered_any_ = true;
   CO_TRY_ASSIGN(const uint64_t from, trusted_prefix(segment, trusted_below));
@@ -270,6 +271,8 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
     CO_TRY(co_await replay_producers(producers, *loaded_.segments, previous_last + 1));
   }
   producers.set_end_offset(previous_last + 1);
+  // The batches say what epochs there are; the file may be older than a truncation. Not so for a segment in the middle.
+  if (tail) loaded_.epochs->truncate_from_end(previous_last + 1);
   const uint64_t end = segment.size();
   segment.restart_indexing(from);
   CO_TRY_ASSIGN(auto file, segment.open_file());

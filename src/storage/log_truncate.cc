@@ -38,7 +38,7 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
   // Durable before anything is appended: else a crash could bring the old records back behind new ones.
   auto held = co_await flushing_.lock(context_.loop);
   directory_dirty_ = true;
-  auto synced = co_await sync_range(offset, false);
+  auto synced = co_await sync_range(offset, true);
   if (!synced) co_return fail(failed(std::move(synced).error()));
   co_return Result<void>();
 }
