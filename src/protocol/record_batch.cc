@@ -19,25 +19,15 @@ class Cursor {
   explicit Cursor(Bytes from) : at_(from.data()), end_(from.data() + from.size()) {}
 
   bool varint(int32_t& into) {
-    if (at_ < end_ && *at_ < 0x80) [[likely]] {
-      into = unzigzag32(*at_++);
-      return true;
-    }
-    const auto read = read_uvarint32({at_, end_});
-    if (read.size == 0) return false;
-    at_ += read.size;
-    into = unzigzag32(static_cast<uint32_t>(read.value));
+    uint64_t raw = 0;
+    if (!groups(raw, kMaxVarint32Bytes) || raw > UINT32_MAX) return false;
+    into = unzigzag32(static_cast<uint32_t>(raw));
     return true;
   }
   bool varlong(int64_t& into) {
-    if (at_ < end_ && *at_ < 0x80) [[likely]] {
-      into = unzigzag64(*at_++);
-      return true;
-    }
-    const auto read = read_uvarint64({at_, end_});
-    if (read.size == 0) return false;
-    at_ += read.size;
-    into = unzigzag64(read.value);
+    uint64_t raw = 0;
+    if (!groups(raw, kMaxVarint64Bytes)) return false;
+    into = unzigzag64(raw);
     return true;
   }
   bool byte(int8_t& into) {
@@ -77,6 +67,31 @@ class Cursor {
   [[nodiscard]] std::ptrdiff_t left() const { return end_ - at_; }
 
  private:
+  // Seven bits a byte, lowest first. One and two bytes, nearly all there are, go without the loop.
+  [[gnu::always_inline]] bool groups(uint64_t& into, unsigned most) {
+    if (end_ - at_ >= 2) [[likely]] {
+      const uint64_t first = at_[0];
+      if (first < 0x80) {
+        into = first;
+        ++at_;
+        return true;
+      }
+      const uint64_t second = at_[1];
+      if (second < 0x80) {
+        into = (first & 0x7f) | second << 7;
+        at_ += 2;
+        return true;
+      }
+    }
+    return more_groups(into, most);
+  }
+  bool more_groups(uint64_t& into, unsigned most) {
+    const auto read = read_uvarint_raw({at_, end_}, most);
+    into = read.value;
+    at_ += read.size;
+    return read.size != 0;
+  }
+
   const uint8_t* at_;
   const uint8_t* end_;
 };
