@@ -129,7 +129,7 @@ io::Task<Result<void>> Log::flush() {
 io::Task<> Log::flush_in_background() {
   auto flushed = co_await flush();
   flush_running_ = false;
-  if (!flushed) SAMSA_LOG_ERROR("{}: {}", directory_, flushed.error().text());
+  if (!flushed && !closed_) SAMSA_LOG_ERROR("{}: {}", directory_, flushed.error().text());
 }
 
 io::Task<Result<void>> Log::wait_durable(Offset offset) {
