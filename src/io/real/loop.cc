@@ -75,12 +75,10 @@ void EpollLoop::start_teardown() {
   begin_teardown();
   ready_.clear();
   timers_.clear();
+  run_remote(true);  // Before the frames that the items may live in are destroyed.
 }
 
-void EpollLoop::finish_teardown() {
-  destroy_roots();
-  run_remote(true);
-}
+void EpollLoop::finish_teardown() { destroy_roots(); }
 
 void EpollLoop::run_timers() {
   for (int i = 0; i < kTimersPerTurn; ++i) {
@@ -134,6 +132,7 @@ void EpollLoop::poll(int timeout_ms) {
 }
 
 void EpollLoop::post_remote(RemoteItem& item) {
+  if (tearing_down()) return item.run(item, true);  // Set only once no other thread posts any more.
   RemoteItem* head = remote_.load(std::memory_order_relaxed);
   do {
     item.next = head;
