@@ -33,6 +33,8 @@ protocol::GroupMetadataValue group_metadata_value(const ClassicGroup& group) {
   protocol::GroupMetadataValue value;
   value.protocol_type = Text(group.protocol_type().value_or(""));
   value.generation = group.generation();
+  value.protocol.reset();
+  value.leader.reset();
   value.current_state_timestamp = group.state_timestamp().value_or(kNoTimestamp);
   return value;
 }
