@@ -179,6 +179,7 @@ io::Task<Result<Offset>> PartitionRuntime::append(Writes& writes) {
 io::Task<Result<void>> PartitionRuntime::finish(Writes& writes, Result<Offset> appended) {
   auto keep = shared_from_this();
   Result<void> result;
+  const bool in_log = appended.has_value();
   if (!appended) {
     result = fail(map_log_error(std::move(appended).error()));
   } else if (*appended >= log_->high_watermark()) {
@@ -190,7 +191,7 @@ io::Task<Result<void>> PartitionRuntime::finish(Writes& writes, Result<Offset> a
     machine_.on_committed(committed());
     if (writes.on_committed) {
       auto held = co_await turn();
-      if (state_ == State::kActive) writes.on_committed(result, now());
+      if (state_ == State::kActive) writes.on_committed({result, in_log}, now());
       arm();
     }
   }

@@ -47,13 +47,19 @@ struct ProducerStamp {
   int16_t epoch = kNoProducerEpoch;
 };
 
+// What became of the records of a decision.
+struct WriteOutcome {
+  Result<void> result;  // Committed, or the mapped error.
+  bool in_log = false;  // They are in the local log; with an error: and may be committed later or not.
+};
+
 // What one decision writes: one batch, all or nothing.
 struct Writes {
   std::vector<CoordinatorRecord> records;
   ProducerStamp producer;  // Set: a transactional batch.
   bool replay = true;      // False: the machine's soft state holds it already (a classic group's metadata).
-  // Called in a turn of its own when the records are committed or have failed (with the mapped error); not after resign().
-  UniqueFunction<void(const Result<void>&, Now)> on_committed;
+  // Called in a turn of its own when the records are committed or have failed; not after resign().
+  UniqueFunction<void(const WriteOutcome&, Now)> on_committed;
 };
 
 template <class R>

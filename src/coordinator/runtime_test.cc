@@ -109,8 +109,8 @@ TEST_F(RuntimeTest, AFailedAppendChangesNothing) {
   log->fail_next(ErrorCode::kNotEnoughReplicas);
   bool told = false;
   Writes writes;
-  writes.on_committed = [&](const Result<void>& result, Now) {
-    told = !result && result.error().code == ErrorCode::kCoordinatorNotAvailable;
+  writes.on_committed = [&](const WriteOutcome& outcome, Now) {
+    told = !outcome.in_log && !outcome.result && outcome.result.error().code == ErrorCode::kCoordinatorNotAvailable;
   };
   const auto one = write("a", 1, std::move(writes));
   const auto two = write("b", 2);

@@ -187,6 +187,7 @@ void ClassicGroup::transition(ClassicState state, TimestampMs now_ms) {
 
 void ClassicGroup::next_generation(TimestampMs now_ms) {
   ++generation_;
+  ++assignment_write;
   protocol_name_ = members_.empty() ? std::nullopt : std::optional(select_protocol());
   subscribed_topics_ = compute_subscribed_topics();
   transition(members_.empty() ? ClassicState::kEmpty : ClassicState::kCompletingRebalance, now_ms);

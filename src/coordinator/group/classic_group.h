@@ -131,6 +131,7 @@ class ClassicGroup {
   bool new_member_added = false;            // During the initial delay: extend it.
   io::MonoTime sync_deadline = io::kNever;  // Members that have not synced by then are removed.
   std::set<std::string, std::less<>> pending_sync;
+  uint64_t assignment_write = 0;  // Counts the assignments sent to the log, and generations; the last one counts.
   [[nodiscard]] std::map<std::string, io::MonoTime, std::less<>>& pending() { return pending_; }
   [[nodiscard]] bool is_pending(std::string_view member) const { return pending_.find(member) != pending_.end(); }
   // The earliest of all deadlines. Walks the members.

@@ -100,11 +100,12 @@ Writes GroupMachine::first_record(const GroupPtr& group, JoinReply reply) {
   Writes writes;
   writes.replay = false;
   writes.records.push_back(empty_group_metadata_record(*group));
-  writes.on_committed = [this, group, reply](const Result<void>& result, Now) mutable {
-    if (result) return;
-    reply.resolve(refused(result.error().code));
-    if (group->generation() > 0 || group->in(ClassicState::kDead)) return;
-    for (auto& [id, member] : group->members()) group->complete_join(member, refused(result.error().code));
+  writes.on_committed = [this, group, reply](const WriteOutcome& outcome, Now) mutable {
+    if (outcome.result) return;
+    const ErrorCode code = outcome.result.error().code;
+    reply.resolve(refused(code));
+    if (outcome.in_log || group->generation() > 0 || group->in(ClassicState::kDead)) return;
+    for (auto& [id, member] : group->members()) group->complete_join(member, refused(code));
     drop_group(group->id());
   };
   return writes;
@@ -219,16 +220,21 @@ Writes GroupMachine::persist_static_member(const GroupPtr& group, ClassicMember&
   writes.replay = false;
   writes.records.push_back(group_metadata_record(*group, nullptr));
   writes.on_committed = [this, group, id = member.id, old_id, old_leader, before = std::move(before), reply = call.reply,
-                         version = call.caller.api_version](const Result<void>& result, Now now) mutable {
+                         version = call.caller.api_version](const WriteOutcome& outcome, Now now) mutable {
     ClassicMember* joined = group->member(id);
     if (!joined || group->in(ClassicState::kDead)) return;
-    if (!result) {
-      group->update(*joined, before.protocols, before.rebalance_timeout_ms, before.session_timeout_ms, {});
-      refresh_session(group, group->replace_static(*before.instance_id, id, old_id), now);
-      JoinGroupResponse response = refused(result.error().code);
+    if (!outcome.result) {
+      JoinGroupResponse response = refused(outcome.result.error().code);
       response.generation_id = group->generation();
       response.leader = old_leader.value_or("");
       reply.resolve(std::move(response));
+      if (outcome.in_log) {
+        // The log has the new id. The client comes again and gets yet another one.
+        group->update(*joined, joined->protocols, joined->rebalance_timeout_ms, joined->session_timeout_ms, {});
+      } else {
+        group->update(*joined, before.protocols, before.rebalance_timeout_ms, before.session_timeout_ms, {});
+        refresh_session(group, group->replace_static(*before.instance_id, id, old_id), now);
+      }
       return;
     }
     if (!group->in(ClassicState::kStable)) return;  // A rebalance began meanwhile and answers it.

@@ -160,15 +160,16 @@ Writes GroupMachine::store_assignment(const GroupPtr& group, const protocol::Syn
   Writes writes;
   writes.replay = false;
   writes.records.push_back(group_metadata_record(*group, assignments.get()));
-  writes.on_committed = [this, group, assignments, generation = group->generation()](const Result<void>& result, Now now) {
-    // The group may have gone on while the record was on its way.
-    if (!group->in(ClassicState::kCompletingRebalance) || group->generation() != generation) return;
+  writes.on_committed = [this, group, assignments, write = ++group->assignment_write](const WriteOutcome& outcome, Now now) {
+    // The group may have gone on while the record was on its way, or the leader may have sent another assignment, which then is the one
+    // in the log.
+    if (!group->in(ClassicState::kCompletingRebalance) || group->assignment_write != write) return;
     for (auto& [id, member] : group->members()) {
       const auto found = assignments->find(id);
-      member.assignment = result && found != assignments->end() ? found->second : protocol::Blob{};
+      member.assignment = outcome.result && found != assignments->end() ? found->second : protocol::Blob{};
     }
-    propagate_assignment(group, result ? ErrorCode::kNone : result.error().code, now);
-    if (result) {
+    propagate_assignment(group, outcome.result ? ErrorCode::kNone : outcome.result.error().code, now);
+    if (outcome.result) {
       group->transition(ClassicState::kStable, now.wall_ms);
     } else {
       rebalance_or_complete(group, now);

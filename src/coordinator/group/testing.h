@@ -146,6 +146,7 @@ class FakeLog final : public CoordinatorLog {
     moved_.notify_all();
   }
   void fail_next(ErrorCode code) { fail_next_ = code; }
+  void succeed() { fail_next_.reset(); }
   void slow_append() { slow_append_ = true; }
   void lose_leadership() {
     lost_ = true;
