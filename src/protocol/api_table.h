@@ -9,13 +9,13 @@ namespace samsa::protocol {
 
 struct ApiInfo {
   int16_t key;
-  std::string_view name;        // "Fetch"
+  std::string_view name;  // "Fetch"
   int16_t min_version, max_version;
-  int16_t first_unstable;       // Neither advertised nor accepted from here on, unless unstable.api.versions.enable; INT16_MAX: none.
-  int16_t first_flexible;       // INT16_MAX: never.
-  int16_t max_version_43;       // What Apache Kafka 4.3 speaks at most; -1: it does not have this API.
-  bool broker, controller;      // The listeners that Kafka has it on.
-  bool served;                  // Samsa has a handler.
+  int16_t first_unstable;   // Neither advertised nor accepted from here on, unless unstable.api.versions.enable; INT16_MAX: none.
+  int16_t first_flexible;   // INT16_MAX: never.
+  int16_t max_version_43;   // What Apache Kafka 4.3 speaks at most; -1: it does not have this API.
+  bool broker, controller;  // The listeners that Kafka has it on.
+  bool served;              // Samsa has a handler.
   bool served_broker, served_controller;
 
   // The highest version to speak with peers.

@@ -31,15 +31,21 @@ const void* at_offset(const void* base, size_t offset) { return static_cast<cons
 constexpr size_t fixed_size(Kind kind) {
   switch (kind) {
     case Kind::kBool:
-    case Kind::kInt8: return 1;
+    case Kind::kInt8:
+      return 1;
     case Kind::kInt16:
-    case Kind::kUint16: return 2;
+    case Kind::kUint16:
+      return 2;
     case Kind::kInt32:
-    case Kind::kUint32: return 4;
+    case Kind::kUint32:
+      return 4;
     case Kind::kInt64:
-    case Kind::kFloat64: return 8;
-    case Kind::kUuid: return 16;
-    default: return 0;
+    case Kind::kFloat64:
+      return 8;
+    case Kind::kUuid:
+      return 16;
+    default:
+      return 0;
   }
 }
 
@@ -47,7 +53,8 @@ constexpr size_t fixed_size(Kind kind) {
 
 class Decoder {
  public:
-  Decoder(Bytes bytes, int16_t version, bool flexible) : at_(bytes.data()), end_(at_ + bytes.size()), version_(version), flexible_(flexible) {}
+  Decoder(Bytes bytes, int16_t version, bool flexible)
+      : at_(bytes.data()), end_(at_ + bytes.size()), version_(version), flexible_(flexible) {}
 
   bool read_struct(const StructTable& table, void* to);
   [[nodiscard]] const uint8_t* position() const { return at_; }
@@ -124,16 +131,29 @@ bool Decoder::set_null(const FieldTable& field, void* to) {
 
 void Decoder::read_fixed(Kind kind, void* to) {
   switch (kind) {
-    case Kind::kBool: as<bool>(to) = *at_ != 0; break;
-    case Kind::kInt8: as<int8_t>(to) = static_cast<int8_t>(*at_); break;
+    case Kind::kBool:
+      as<bool>(to) = *at_ != 0;
+      break;
+    case Kind::kInt8:
+      as<int8_t>(to) = static_cast<int8_t>(*at_);
+      break;
     case Kind::kInt16:
-    case Kind::kUint16: as<int16_t>(to) = load_be<int16_t>(at_); break;
+    case Kind::kUint16:
+      as<int16_t>(to) = load_be<int16_t>(at_);
+      break;
     case Kind::kInt32:
-    case Kind::kUint32: as<int32_t>(to) = load_be<int32_t>(at_); break;
+    case Kind::kUint32:
+      as<int32_t>(to) = load_be<int32_t>(at_);
+      break;
     case Kind::kInt64:
-    case Kind::kFloat64: as<int64_t>(to) = load_be<int64_t>(at_); break;
-    case Kind::kUuid: as<Uuid>(to) = {load_be<uint64_t>(at_), load_be<uint64_t>(at_ + 8)}; break;
-    default: break;
+    case Kind::kFloat64:
+      as<int64_t>(to) = load_be<int64_t>(at_);
+      break;
+    case Kind::kUuid:
+      as<Uuid>(to) = {load_be<uint64_t>(at_), load_be<uint64_t>(at_ + 8)};
+      break;
+    default:
+      break;
   }
   at_ += fixed_size(kind);
 }
@@ -187,10 +207,14 @@ bool Decoder::read_single_struct(const FieldTable& field, void* to) {
 
 bool Decoder::read_element(const FieldTable& field, void* to) {
   switch (field.kind) {
-    case Kind::kString: return read_text(field, to);
-    case Kind::kBytes: return read_blob(field, to);
-    case Kind::kRecords: return read_records(field, to);
-    case Kind::kStruct: return read_struct(*field.type, to);
+    case Kind::kString:
+      return read_text(field, to);
+    case Kind::kBytes:
+      return read_blob(field, to);
+    case Kind::kRecords:
+      return read_records(field, to);
+    case Kind::kStruct:
+      return read_struct(*field.type, to);
     default:
       if (!need(fixed_size(field.kind))) return false;
       read_fixed(field.kind, to);
@@ -299,19 +323,32 @@ bool is_default(const FieldTable& field, const void* value) {
   }
   if (field.array) return field.array->size(value) == 0;
   switch (field.kind) {
-    case Kind::kBool: return as<bool>(value) == (field.number != 0);
-    case Kind::kInt8: return as<int8_t>(value) == field.number;
-    case Kind::kInt16: return as<int16_t>(value) == field.number;
-    case Kind::kUint16: return as<uint16_t>(value) == field.number;
-    case Kind::kInt32: return as<int32_t>(value) == field.number;
-    case Kind::kUint32: return as<uint32_t>(value) == field.number;
-    case Kind::kInt64: return as<int64_t>(value) == field.number;
-    case Kind::kFloat64: return as<double>(value) == static_cast<double>(field.number);
-    case Kind::kUuid: return as<Uuid>(value).is_zero();
-    case Kind::kString: return as<Text>(value).empty();
-    case Kind::kBytes: return as<Blob>(value).empty();
-    case Kind::kRecords: return as<Records>(value).null;
-    case Kind::kStruct: return struct_is_default(*field.type, value);
+    case Kind::kBool:
+      return as<bool>(value) == (field.number != 0);
+    case Kind::kInt8:
+      return as<int8_t>(value) == field.number;
+    case Kind::kInt16:
+      return as<int16_t>(value) == field.number;
+    case Kind::kUint16:
+      return as<uint16_t>(value) == field.number;
+    case Kind::kInt32:
+      return as<int32_t>(value) == field.number;
+    case Kind::kUint32:
+      return as<uint32_t>(value) == field.number;
+    case Kind::kInt64:
+      return as<int64_t>(value) == field.number;
+    case Kind::kFloat64:
+      return as<double>(value) == static_cast<double>(field.number);
+    case Kind::kUuid:
+      return as<Uuid>(value).is_zero();
+    case Kind::kString:
+      return as<Text>(value).empty();
+    case Kind::kBytes:
+      return as<Blob>(value).empty();
+    case Kind::kRecords:
+      return as<Records>(value).null;
+    case Kind::kStruct:
+      return struct_is_default(*field.type, value);
   }
   return true;
 }
@@ -370,10 +407,18 @@ bool Writer::write_null(const FieldTable& field, size_t classic_size) {
 
 void Writer::write_fixed(Kind kind, const void* from, uint8_t* to) {
   switch (fixed_size(kind)) {
-    case 1: *to = as<uint8_t>(from); break;
-    case 2: store_be(to, as<uint16_t>(from)); break;
-    case 4: store_be(to, as<uint32_t>(from)); break;
-    case 8: store_be(to, as<uint64_t>(from)); break;
+    case 1:
+      *to = as<uint8_t>(from);
+      break;
+    case 2:
+      store_be(to, as<uint16_t>(from));
+      break;
+    case 4:
+      store_be(to, as<uint32_t>(from));
+      break;
+    case 8:
+      store_be(to, as<uint64_t>(from));
+      break;
     default:
       store_be(to, as<Uuid>(from).high);
       store_be(to + 8, as<Uuid>(from).low);
@@ -398,7 +443,8 @@ bool Writer::write_element(const FieldTable& field, const void* from) {
       write_length(field, 4, as<Records>(from).size());
       to_.put_records(as<Records>(from));
       return true;
-    case Kind::kStruct: return write_struct(*field.type, from);
+    case Kind::kStruct:
+      return write_struct(*field.type, from);
     default:
       write_fixed(field.kind, from, to_.grow(fixed_size(field.kind)));
       return true;
@@ -494,7 +540,8 @@ Result<size_t> decode_message(const MessageTable& table, void* message, Bytes by
   Decoder decoder(bytes, version, version >= table.first_flexible);
   if (!decoder.read_struct(table.fields, message)) {
     const auto at = decoder.position() - bytes.data();
-    return fail(ErrorCode::kInvalidRequest, fmt::format("{} version {}, {} at byte {}: {}", table.name(), version, decoder.field(), at, decoder.problem()));
+    return fail(ErrorCode::kInvalidRequest,
+                fmt::format("{} version {}, {} at byte {}: {}", table.name(), version, decoder.field(), at, decoder.problem()));
   }
   return static_cast<size_t>(decoder.position() - bytes.data());
 }

@@ -137,7 +137,8 @@ template <class M>
 Result<M> decode_record(Bytes record) {
   auto number = record_prefix(record);
   if (!number) return fail(std::move(number).error());
-  if (M::kIsKey && *number != M::kApiKey) return fail(ErrorCode::kUnsupportedVersion, std::string(M::kName) + ": type " + std::to_string(*number));
+  if (M::kIsKey && *number != M::kApiKey)
+    return fail(ErrorCode::kUnsupportedVersion, std::string(M::kName) + ": type " + std::to_string(*number));
   Result<M> message(std::in_place);
   auto used = decode_message(M::table(), &*message, record.subspan(2), M::kIsKey ? M::kMinVersion : *number);
   if (!used) return fail(std::move(used).error());

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "io/network.h"
 #include "protocol/api/api_versions.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/metadata.h"
@@ -10,7 +11,6 @@
 #include "protocol/api/produce.h"
 #include "protocol/api_table.h"
 #include "protocol/codec_fuzz.h"
-#include "io/network.h"
 #include "protocol/headers.h"
 #include "protocol/metadata_frame.h"
 #include "protocol/record/offset_commit_key.h"

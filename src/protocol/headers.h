@@ -36,8 +36,10 @@ Result<void> encode_request_frame(const RequestHeader& header, const M& request,
   const size_t mark = to.begin_length();
   encode_request_header(header, to);
   auto done = encode(request, header.api_version, to);
-  if (done) to.end_length(mark);
-  else to.truncate(mark);
+  if (done)
+    to.end_length(mark);
+  else
+    to.truncate(mark);
   return done;
 }
 template <class M>
@@ -45,8 +47,10 @@ Result<void> encode_response_frame(const RequestHeader& request, const M& respon
   const size_t mark = to.begin_length();
   encode_response_header(request.api_key, request.api_version, request.correlation_id, to);
   auto done = encode(response, request.api_version, to);
-  if (done) to.end_length(mark);
-  else to.truncate(mark);
+  if (done)
+    to.end_length(mark);
+  else
+    to.truncate(mark);
   return done;
 }
 

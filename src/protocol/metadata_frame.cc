@@ -21,7 +21,8 @@ Result<MetadataFrame> peek_metadata_record(Bytes record) {
     value = read.value;
     record = record.subspan(read.size);
   }
-  if (head[0] != kFrameVersion) return fail(ErrorCode::kInvalidRequest, "metadata record: unknown frame version " + std::to_string(head[0]));
+  if (head[0] != kFrameVersion)
+    return fail(ErrorCode::kInvalidRequest, "metadata record: unknown frame version " + std::to_string(head[0]));
   return MetadataFrame{static_cast<int16_t>(head[1]), static_cast<int16_t>(head[2]), record};
 }
 

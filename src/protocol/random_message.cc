@@ -24,11 +24,16 @@ void RandomMessage::fill(const MessageTable& table, void* message, int16_t versi
 
 int64_t RandomMessage::number(const FieldTable& field) {
   switch (below(6)) {
-    case 0: return field.number;
-    case 1: return static_cast<int64_t>(below(5)) - 2;
-    case 2: return INT64_MIN;
-    case 3: return INT64_MAX;
-    default: return static_cast<int64_t>(next());
+    case 0:
+      return field.number;
+    case 1:
+      return static_cast<int64_t>(below(5)) - 2;
+    case 2:
+      return INT64_MIN;
+    case 3:
+      return INT64_MAX;
+    default:
+      return static_cast<int64_t>(next());
   }
 }
 
@@ -49,19 +54,41 @@ Blob RandomMessage::blob() {
 
 void RandomMessage::fill_value(const FieldTable& field, void* to, int depth) {
   switch (field.kind) {
-    case Kind::kBool: *static_cast<bool*>(to) = below(2) == 1; break;
-    case Kind::kInt8: *static_cast<int8_t*>(to) = static_cast<int8_t>(number(field)); break;
+    case Kind::kBool:
+      *static_cast<bool*>(to) = below(2) == 1;
+      break;
+    case Kind::kInt8:
+      *static_cast<int8_t*>(to) = static_cast<int8_t>(number(field));
+      break;
     case Kind::kInt16:
-    case Kind::kUint16: *static_cast<int16_t*>(to) = static_cast<int16_t>(number(field)); break;
+    case Kind::kUint16:
+      *static_cast<int16_t*>(to) = static_cast<int16_t>(number(field));
+      break;
     case Kind::kInt32:
-    case Kind::kUint32: *static_cast<int32_t*>(to) = static_cast<int32_t>(number(field)); break;
-    case Kind::kInt64: *static_cast<int64_t*>(to) = number(field); break;
-    case Kind::kFloat64: *static_cast<double*>(to) = static_cast<double>(number(field)) / 16; break;
-    case Kind::kUuid: *static_cast<Uuid*>(to) = below(3) == 0 ? kZeroUuid : Uuid{next(), next()}; break;
-    case Kind::kString: *static_cast<Text*>(to) = text(); break;
-    case Kind::kBytes: *static_cast<Blob*>(to) = blob(); break;
-    case Kind::kRecords: *static_cast<Records*>(to) = Records::of(blob()); break;
-    case Kind::kStruct: fill_struct(*field.type, to, depth + 1); break;
+    case Kind::kUint32:
+      *static_cast<int32_t*>(to) = static_cast<int32_t>(number(field));
+      break;
+    case Kind::kInt64:
+      *static_cast<int64_t*>(to) = number(field);
+      break;
+    case Kind::kFloat64:
+      *static_cast<double*>(to) = static_cast<double>(number(field)) / 16;
+      break;
+    case Kind::kUuid:
+      *static_cast<Uuid*>(to) = below(3) == 0 ? kZeroUuid : Uuid{next(), next()};
+      break;
+    case Kind::kString:
+      *static_cast<Text*>(to) = text();
+      break;
+    case Kind::kBytes:
+      *static_cast<Blob*>(to) = blob();
+      break;
+    case Kind::kRecords:
+      *static_cast<Records*>(to) = Records::of(blob());
+      break;
+    case Kind::kStruct:
+      fill_struct(*field.type, to, depth + 1);
+      break;
   }
 }
 

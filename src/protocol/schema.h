@@ -16,7 +16,19 @@
 namespace samsa::protocol {
 
 enum class Kind : uint8_t {
-  kBool, kInt8, kInt16, kUint16, kInt32, kUint32, kInt64, kFloat64, kUuid, kString, kBytes, kRecords, kStruct,
+  kBool,
+  kInt8,
+  kInt16,
+  kUint16,
+  kInt32,
+  kUint32,
+  kInt64,
+  kFloat64,
+  kUuid,
+  kString,
+  kBytes,
+  kRecords,
+  kStruct,
 };
 
 // std::vector<T> behind a pointer.
@@ -68,18 +80,18 @@ struct StructTable;
 
 struct FieldTable {
   const char* name;
-  uint32_t offset;  // Bytes into the struct.
-  Kind kind;        // Of the value, or of the elements.
-  int16_t from, to;                      // Versions that have it.
+  uint32_t offset;                              // Bytes into the struct.
+  Kind kind;                                    // Of the value, or of the elements.
+  int16_t from, to;                             // Versions that have it.
   int16_t null_from = INT16_MAX, null_to = -1;  // Versions in which it may be null.
-  int16_t tag = -1;                      // -1: not tagged. Tagged in every version that has it.
-  bool ignorable = false;                // A value may be dropped silently where the version lacks the field.
-  bool classic = false;                  // Never compact, as the header's client id.
+  int16_t tag = -1;                             // -1: not tagged. Tagged in every version that has it.
+  bool ignorable = false;                       // A value may be dropped silently where the version lacks the field.
+  bool classic = false;                         // Never compact, as the header's client id.
   bool null_by_default = false;
-  int64_t number = 0;                    // Default of a number or bool.
-  const StructTable* type = nullptr;     // kStruct
-  const ArrayOps* array = nullptr;       // Where it is an array.
-  const OptionalOps* optional = nullptr; // Where it is a std::optional. Records carry their null themselves.
+  int64_t number = 0;                     // Default of a number or bool.
+  const StructTable* type = nullptr;      // kStruct
+  const ArrayOps* array = nullptr;        // Where it is an array.
+  const OptionalOps* optional = nullptr;  // Where it is a std::optional. Records carry their null themselves.
 
   [[nodiscard]] bool in(int16_t version) const { return version >= from && version <= to; }
   [[nodiscard]] bool nullable_in(int16_t version) const { return version >= null_from && version <= null_to; }

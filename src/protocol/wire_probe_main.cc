@@ -77,7 +77,8 @@ int check() {
     int version = 0;
     words >> name >> version >> hex;
     const auto found = tables.find(name);
-    const auto problem = found == tables.end() ? "no such message" : check_one(*found->second, static_cast<int16_t>(version), from_hex(hex));
+    const auto problem =
+        found == tables.end() ? "no such message" : check_one(*found->second, static_cast<int16_t>(version), from_hex(hex));
     if (!problem.empty()) {
       std::cout << name << ' ' << version << ' ' << problem << '\n';
       good = false;
