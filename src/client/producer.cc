@@ -163,6 +163,7 @@ io::Task<Result<void>> Producer::ensure_producer_id(Partition& partition) {
     auto connection = co_await cluster_.any();
     if (connection) {
       protocol::InitProducerIdRequest request;
+      request.transactional_id.reset();
       request.transaction_timeout_ms = INT32_MAX;
       auto reply = co_await (*connection)->call(request);
       if (!reply) {

@@ -44,7 +44,9 @@ constexpr std::string_view kEmbedded =
     "transaction.state.log.replication.factor=1\n"
     "transaction.state.log.min.isr=1\n"
     "share.coordinator.state.topic.replication.factor=1\n"
-    "share.coordinator.state.topic.min.isr=1\n";
+    "share.coordinator.state.topic.min.isr=1\n"
+    "# Nobody waits for a second consumer when trying things out.\n"
+    "group.initial.rebalance.delay.ms=0\n";
 
 constexpr std::string_view kProtocolNames[] = {"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"};
 
