@@ -26,6 +26,7 @@ int64_t read_clock(clockid_t clock) {
 }  // namespace
 
 Watch::~Watch() {
+  SAMSA_ASSERT((!reader_ && !writer_) || loop_->tearing_down(), "a stream is destroyed while it is read or written");
   if (reader_) reader_->watch_ = nullptr;
   if (writer_) writer_->watch_ = nullptr;
   reader_ = writer_ = nullptr;
