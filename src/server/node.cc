@@ -79,7 +79,7 @@ Result<void> Node::prepare_directories() {
     const bool fresh = std::ranges::none_of(all, [&](const auto& dir) { return disk.exists(io::join_path(dir, "meta.properties")); });
     if (fresh) TRY(format(all));
   }
-  TRY_ASSIGN(directories_, storage::LogDirectories::open(disk, worlds_[0].loop.random(), settings_.log_dirs, NodeId(settings_.node_id), std::nullopt));
+  TRY_ASSIGN(directories_, storage::LogDirectories::open(disk, settings_.log_dirs, NodeId(settings_.node_id), std::nullopt, &worlds_[0].loop.random()));
   cluster_id_ = directories_->cluster_id();
   const auto& paths = settings_.log_dirs;
   if (const auto own = std::ranges::find(paths, settings_.metadata_log_dir); own != paths.end()) {
