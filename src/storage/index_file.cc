@@ -32,6 +32,7 @@ Result<void> IndexFile::load() {
 Result<void> IndexFile::create() {
   if (exists_) return {};
   TRY(file_.get(true));
+  fresh_ = true;
   exists_ = true;
   dirty_ = true;
   return {};
@@ -151,6 +152,7 @@ Result<void> IndexFile::truncate(size_t keep) {
 Result<void> IndexFile::write_out() {
   if (pending_.empty()) return {};
   TRY_ASSIGN(auto file, file_.get(true));
+  fresh_ = fresh_ || !exists_;
   exists_ = true;
   dirty_ = true;
   TRY(file->write_at(Bytes(pending_), written_ * entry_size_));

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -44,6 +45,8 @@ class IndexFile {
   // Writes out and syncs; nothing where there is no file.
   io::Task<Result<void>> sync();
 
+  // Whether the file was made since the last call: its directory needs a sync.
+  bool take_fresh() { return std::exchange(fresh_, false); }
   [[nodiscard]] const std::string& path() const { return file_.path(); }
   void set_path(std::string path) { file_.set_path(std::move(path)); }
   void close_file() { file_.close(); }
@@ -57,6 +60,7 @@ class IndexFile {
   std::optional<Buffer> last_;
   bool exists_ = false;
   bool dirty_ = false;  // Written since the last sync.
+  bool fresh_ = false;
 };
 
 }  // namespace samsa::storage

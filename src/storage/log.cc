@@ -92,18 +92,20 @@ bool Log::flush_due() const {
 io::Task<Result<void>> Log::sync_range(Offset from, bool indexes) {
   std::vector<std::shared_ptr<Segment>> segments;
   for (size_t i = segments_->index_of(from); i < segments_->size(); ++i) segments.push_back(segments_->at(i));
+  for (auto& segment : segments) {
+    if (indexes) {
+      CO_TRY(co_await segment->sync());
+      // A transaction index is made with its first entry.
+      directory_dirty_ = segment->take_fresh_files() || directory_dirty_;
+    } else {
+      CO_TRY(co_await segment->sync_data());
+    }
+  }
   if (directory_dirty_) {
     directory_dirty_ = false;
     if (auto synced = context_.disk.sync_directory(directory_); !synced) {
       directory_dirty_ = true;
       co_return synced;
-    }
-  }
-  for (auto& segment : segments) {
-    if (indexes) {
-      CO_TRY(co_await segment->sync());
-    } else {
-      CO_TRY(co_await segment->sync_data());
     }
   }
   co_return Result<void>();
@@ -116,7 +118,8 @@ io::Task<Result<void>> Log::flush() {
   const uint64_t truncations = truncations_;
   unflushed_records_ = 0;
   last_flush_ms_ = context_.loop.wall_ms();
-  auto synced = co_await sync_range(recovery_point_, true);
+  auto synced = co_await producers_->sync_snapshots();
+  if (synced) synced = co_await sync_range(recovery_point_, true);
   if (synced) synced = epochs_->write();
   if (!synced) co_return fail(failed(std::move(synced).error()));
   if (truncations == truncations_) {
@@ -163,14 +166,15 @@ io::Task<> Log::run_group_sync() {
 // ---- Close ----
 
 io::Task<Result<void>> Log::close() {
-  co_await background_.join();
   if (closed_) co_return Result<void>();
+  closed_ = true;  // A cleaning under way ends.
+  auto held = co_await cleaning_.lock(context_.loop);
+  co_await background_.join();
   if (failure_) co_return fail(*failure_);
   CO_TRY(segments_->active().finish());
   CO_TRY(producers_->write_snapshot(true));
   directory_dirty_ = true;
   CO_TRY(co_await flush());
-  closed_ = true;
   for (const auto& segment : segments_->all()) segment->close_files();
   for (const auto& doomed : doomed_) (void)context_.disk.remove_file(doomed.path);
   doomed_.clear();
@@ -181,6 +185,7 @@ io::Task<> Log::abandon() {
   if (!failure_) failure_ = Error{ErrorCode::kKafkaStorageError, directory_ + ": the log is closed"};
   closed_ = true;
   synced_.notify_all();
+  auto held = co_await cleaning_.lock(context_.loop);
   co_await background_.join();
   for (const auto& segment : segments_->all()) segment->close_files();
 }

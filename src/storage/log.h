@@ -36,6 +36,7 @@ class LeaderEpochCache;
 class ProducerStates;
 class Segment;
 class SegmentList;
+struct AbortedEntry;
 struct BatchPlace;
 struct LoadedLog;
 
@@ -231,6 +232,9 @@ class Log {
   // Retention by log start, time and size; returns the number of segments deleted (renamed; the files go after
   // file.delete.delay.ms).
   Result<size_t> delete_old_segments();
+  // Compaction: the offset below which the log is clean (cleaner-offset-checkpoint).
+  [[nodiscard]] Offset first_dirty_offset() const { return first_dirty_offset_; }
+  void set_first_dirty_offset(Offset offset) { first_dirty_offset_ = offset; }
   // Begins a new segment at the log end (the metadata log before a snapshot, tests).
   Result<void> roll();
 
@@ -281,6 +285,7 @@ class Log {
   // log_read.cc
   Result<LogRead> read_segment(Segment& segment, const ReadRequest& request, Offset upper_bound);
   Result<void> collect_aborted(size_t segment_index, Offset from, Offset to, std::vector<AbortedTransaction>& into);
+  Result<void> collect_entries(size_t segment_index, Offset from, Offset to, std::vector<AbortedEntry>& into) const;
   io::Task<Result<std::optional<TimestampOffset>>> first_record_at(std::shared_ptr<Segment> segment, TimestampMs timestamp);
 
   // log_truncate.cc
@@ -306,6 +311,7 @@ class Log {
   Offset recovery_point_ = 0;
   Offset high_watermark_ = 0;
   Offset durable_offset_ = 0;  // Synced up to here, indexes aside.
+  Offset first_dirty_offset_ = 0;
   uint64_t truncations_ = 0;   // Lets a sync in flight notice that the log was cut meanwhile.
   uint64_t unflushed_records_ = 0;
   TimestampMs last_flush_ms_ = 0;
@@ -323,6 +329,7 @@ class Log {
   bool flush_running_ = false;
   io::Signal synced_;
   io::Mutex flushing_;
+  io::Mutex cleaning_;
   io::TaskGroup background_;
   protocol::Scratch* scratch_;  // The thread's, for decompression.
 };

@@ -17,6 +17,7 @@ constexpr const char* kCleanFile = ".kafka_cleanshutdown";
 constexpr const char* kRecoveryFile = "recovery-point-offset-checkpoint";
 constexpr const char* kLogStartFile = "log-start-offset-checkpoint";
 constexpr const char* kHighWatermarkFile = "replication-offset-checkpoint";
+constexpr const char* kCleanerFile = "cleaner-offset-checkpoint";
 constexpr size_t kLongestName = 255;
 constexpr size_t kUniqueSize = 32;  // Hex digits.
 
@@ -132,6 +133,7 @@ Result<void> LogDirectories::open_directory(LogDirectory& directory) {
   directory.checkpoints.recovery_point = checkpoint_or_empty(disk_, io::join_path(directory.path, kRecoveryFile));
   directory.checkpoints.log_start = checkpoint_or_empty(disk_, io::join_path(directory.path, kLogStartFile));
   directory.checkpoints.high_watermark = checkpoint_or_empty(disk_, io::join_path(directory.path, kHighWatermarkFile));
+  directory.checkpoints.cleaner = checkpoint_or_empty(disk_, io::join_path(directory.path, kCleanerFile));
   return {};
 }
 
@@ -230,6 +232,7 @@ Result<std::vector<FoundLog>> LogDirectories::find_logs() {
       log.recovery_point = entry_or_zero(directory.checkpoints.recovery_point, *partition);
       log.log_start_offset = entry_or_zero(directory.checkpoints.log_start, *partition);
       log.high_watermark = entry_or_zero(directory.checkpoints.high_watermark, *partition);
+      log.first_dirty_offset = entry_or_zero(directory.checkpoints.cleaner, *partition);
       found.push_back(std::move(log));
     }
   }
@@ -258,6 +261,7 @@ Result<void> LogDirectories::write_some(const std::vector<std::vector<DirectoryC
     auto written = write(kHighWatermarkFile, &DirectoryCheckpoints::high_watermark);
     if (written && !only_high_watermarks) written = write(kRecoveryFile, &DirectoryCheckpoints::recovery_point);
     if (written && !only_high_watermarks) written = write(kLogStartFile, &DirectoryCheckpoints::log_start);
+    if (written && !only_high_watermarks) written = write(kCleanerFile, &DirectoryCheckpoints::cleaner);
     if (written) continue;
     if (!first_error) first_error = written.error();
     // A full disk is no broken one: the next round writes it.

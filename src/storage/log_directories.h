@@ -32,6 +32,7 @@ struct FoundLog {
   Offset recovery_point = 0;
   Offset log_start_offset = 0;
   Offset high_watermark = 0;
+  Offset first_dirty_offset = 0;
   bool clean = false;
   bool future = false;  // "-future": a copy being built by a move between directories.
 };
@@ -41,6 +42,7 @@ struct DirectoryCheckpoints {
   OffsetMap recovery_point;
   OffsetMap log_start;       // Only logs whose start is above their first segment.
   OffsetMap high_watermark;
+  OffsetMap cleaner;         // First dirty offsets of compacted logs.
 };
 
 struct LogDirectory {
@@ -78,7 +80,7 @@ class LogDirectories {
   // ones left alone. KAFKA_STORAGE_ERROR for a name that is no partition or a partition found twice.
   Result<std::vector<FoundLog>> find_logs();
 
-  // Writes the three checkpoint files of every online directory: `parts` has one vector (indexed by directory) per shard.
+  // Writes the four checkpoint files of every online directory: `parts` has one vector (indexed by directory) per shard.
   // A directory where that fails goes offline; returns the first error.
   Result<void> write_checkpoints(const std::vector<std::vector<DirectoryCheckpoints>>& parts);
   // Only replication-offset-checkpoint (high watermarks; every replica.high.watermark.checkpoint.interval.ms).

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "storage/cleaner.h"
 
 namespace samsa::storage {
 namespace {
@@ -76,6 +77,7 @@ io::Task<> LogManager::load_some(Loading& loading, int directory) {
       take_offline(directory, log.error());
       co_return;
     }
+    (*log)->set_first_dirty_offset(found.first_dirty_offset);
     (found.future ? futures_ : logs_)[found.partition] = {*std::move(log), directory};
     ++counts_[static_cast<size_t>(directory)];
   }
@@ -269,6 +271,40 @@ void LogManager::expire_producers() {
   for (const auto& [partition, entry] : logs_) entry.log->expire_producers();
 }
 
+io::Task<bool> LogManager::clean_dirtiest() {
+  TopicPartition chosen;
+  Cleanable range;
+  for (const auto& [partition, entry] : logs_) {
+    const Log& log = *entry.log;
+    if (!log.config().cleanup_compact || is_offline(entry.directory) || cleaning_.contains(partition)) continue;
+    const auto found = LogCleaner::cleanable(log, log.first_dirty_offset());
+    if (!found || found->cleanable_bytes == 0 || found->first_dirty >= found->first_uncleanable) continue;
+    if (!found->due && found->dirty_ratio() <= log.config().min_cleanable_dirty_ratio) continue;
+    if (chosen.topic.empty() || std::pair(found->due, found->dirty_ratio()) > std::pair(range.due, range.dirty_ratio())) {
+      chosen = partition;
+      range = *found;
+    }
+  }
+  if (chosen.topic.empty()) co_return false;
+  cleaning_.insert(chosen);
+  const io::MonoTime start = loop_.now_precise();
+  auto cleaned = co_await LogCleaner(*find(chosen), {config_.cleaner_dedupe_bytes, config_.cleaner_max_bytes_per_second}).clean(range);
+  cleaning_.erase(chosen);
+  Log* log = find(chosen);  // It may be gone.
+  if (!cleaned) {
+    if (cleaned.error().code == ErrorCode::kOperationNotAttempted) co_return false;
+    SAMSA_LOG_ERROR("{}: not compacted: {}", chosen.to_string(), cleaned.error().text());
+    // It is tried again when more was written.
+    if (log != nullptr) log->set_first_dirty_offset(range.first_uncleanable);
+    co_return true;
+  }
+  if (log != nullptr) log->set_first_dirty_offset(cleaned->clean_to);
+  SAMSA_LOG_INFO("{}: compacted to offset {}: {} of {} records kept, {} bytes of {}, {} ms", chosen.to_string(), cleaned->clean_to,
+                 cleaned->records_kept, cleaned->records_read, cleaned->bytes_written, cleaned->bytes_read,
+                 (loop_.now_precise() - start).count() / 1'000'000);
+  co_return true;
+}
+
 void LogManager::check_space() {
   if (config_.reserve_bytes == 0) return;
   for (size_t i = 0; i < directories_.size(); ++i) {
@@ -295,6 +331,7 @@ std::vector<DirectoryCheckpoints> LogManager::checkpoints() const {
     DirectoryCheckpoints& part = parts[static_cast<size_t>(entry.directory)];
     part.recovery_point[partition] = log.recovery_point();
     part.high_watermark[partition] = log.high_watermark();
+    if (log.config().cleanup_compact && log.first_dirty_offset() > 0) part.cleaner[partition] = log.first_dirty_offset();
     if (log.log_start_offset() > log.first_segment_offset()) part.log_start[partition] = log.log_start_offset();
   }
   return parts;

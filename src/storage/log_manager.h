@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -31,6 +32,8 @@ struct LogManagerConfig {
   int recovery_threads = 2;          // num.recovery.threads.per.data.dir: logs loaded at the same time per directory.
   int64_t producer_id_expiration_ms = 86'400'000;
   bool verify_transactions = true;
+  size_t cleaner_dedupe_bytes = 128U << 20;        // log.cleaner.dedupe.buffer.size: at most, for the time of a cleaning.
+  double cleaner_max_bytes_per_second = 1e300;    // log.cleaner.io.max.bytes.per.second.
   uint64_t reserve_bytes = 0;        // Clients' appends are refused when less is free (ours, samsa.log.dir.reserve.bytes); 0: off.
 };
 
@@ -90,6 +93,10 @@ class LogManager {
   void check_space();
   // Whether produce to this directory is to be refused (KAFKA_STORAGE_ERROR, retriable) because the disk is nearly full.
   [[nodiscard]] bool is_full(int directory) const { return full_[static_cast<size_t>(directory)]; }
+  // Compacts the log that needs it most (past max.compaction.lag.ms first, then the greatest dirty ratio above its
+  // min.cleanable.dirty.ratio); whether there was one. Called every log.cleaner.backoff.ms, again at once while it says true. Each call is one
+  // "cleaner thread" of this shard.
+  io::Task<bool> clean_dirtiest();
   // What the checkpoint files of each directory say of this shard's logs.
   [[nodiscard]] std::vector<DirectoryCheckpoints> checkpoints() const;
 
@@ -138,6 +145,7 @@ class LogManager {
   Logs logs_;
   Logs futures_;
   std::vector<Doomed> doomed_;
+  std::set<TopicPartition> cleaning_;
   std::vector<DirectoryCheckpoints> final_checkpoints_;
   std::function<void(int)> on_offline_;
   io::TaskGroup background_;

@@ -92,14 +92,19 @@ Result<std::vector<AbortedTransaction>> Log::aborted_transactions(Offset from, O
 }
 
 // The marker of a transaction may lie segments behind its data, so the walk goes on until an entry says that nothing can follow.
-Result<void> Log::collect_aborted(size_t segment_index, Offset from, Offset to, std::vector<AbortedTransaction>& into) {
-  std::vector<AbortedEntry> entries;
+Result<void> Log::collect_entries(size_t segment_index, Offset from, Offset to, std::vector<AbortedEntry>& into) const {
   for (size_t i = segment_index; i < segments_->size(); ++i) {
     TransactionIndex& index = segments_->at(i)->transactions();
     if (index.file().count() == 0) continue;
-    TRY_ASSIGN(const bool complete, index.collect(from, to, entries));
+    TRY_ASSIGN(const bool complete, index.collect(from, to, into));
     if (complete) break;
   }
+  return {};
+}
+
+Result<void> Log::collect_aborted(size_t segment_index, Offset from, Offset to, std::vector<AbortedTransaction>& into) {
+  std::vector<AbortedEntry> entries;
+  TRY(collect_entries(segment_index, from, to, entries));
   for (const auto& entry : entries) into.push_back({entry.producer_id, entry.first_offset});
   return {};
 }

@@ -29,6 +29,7 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
   recovery_point_ = std::min(recovery_point_, offset);
   durable_offset_ = std::min(durable_offset_, offset);
   high_watermark_ = std::min(high_watermark_, offset);
+  first_dirty_offset_ = std::min(first_dirty_offset_, offset);
   epochs_->truncate_from_end(offset);
   synced_.notify_all();
   auto reloaded = producers_->reload(log_start_offset_, offset, context_.loop.wall_ms());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -231,9 +232,27 @@ Result<void> ProducerStates::write_snapshot(bool sync) {
   const std::string path = snapshot_path(end_offset_);
   TRY_ASSIGN(auto file, disk_.open(path, io::OpenMode::kCreateTruncate));
   TRY(file->write_at(Bytes(content), 0));
-  if (sync) TRY(file->sync_now());
+  if (sync) {
+    TRY(file->sync_now());
+  } else {
+    unsynced_.insert(end_offset_);
+  }
   snapshots_.insert(end_offset_);
   return {};
+}
+
+io::Task<Result<void>> ProducerStates::sync_snapshots() {
+  const std::set<Offset> offsets = std::exchange(unsynced_, {});
+  for (const Offset offset : offsets) {
+    auto file = disk_.open(snapshot_path(offset), io::OpenMode::kReadWrite);
+    if (!file && file.error().code == ErrorCode::kResourceNotFound) continue;  // Removed since.
+    auto synced = file ? co_await (*file)->sync() : fail(std::move(file).error());
+    if (!synced) {
+      unsynced_.insert(offsets.begin(), offsets.end());
+      co_return synced;
+    }
+  }
+  co_return Result<void>();
 }
 
 void ProducerStates::remove_stray_snapshots(const std::set<Offset>& segment_bases) {
@@ -251,6 +270,7 @@ void ProducerStates::remove_stray_snapshots(const std::set<Offset>& segment_base
 
 Result<void> ProducerStates::remove_snapshot(Offset offset) {
   snapshots_.erase(offset);
+  unsynced_.erase(offset);
   auto removed = disk_.remove_file(snapshot_path(offset));
   if (!removed && removed.error().code == ErrorCode::kResourceNotFound) return {};
   return removed;

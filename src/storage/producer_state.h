@@ -88,6 +88,9 @@ class ProducerStates {
   Result<void> load_newest(Offset log_start, Offset at_most, TimestampMs now);
   // Writes "<end_offset>.snapshot" unless it is there. `sync`: durably.
   Result<void> write_snapshot(bool sync);
+  // Syncs the snapshots that were written without. Of a compacted log the state cannot be had from the batches alone: the recovery point
+  // must not move beyond a snapshot that is not on disk.
+  io::Task<Result<void>> sync_snapshots();
   // Removes the snapshots of offsets that are no segment's base, but the newest.
   void remove_stray_snapshots(const std::set<Offset>& segment_bases);
   Result<void> remove_snapshot(Offset offset);
@@ -121,6 +124,7 @@ class ProducerStates {
   std::unordered_map<int64_t, Verification> verifications_;
   uint64_t next_guard_ = 1;
   std::set<Offset> snapshots_;
+  std::set<Offset> unsynced_;  // Of these, those not known to be on disk.
   Offset end_offset_ = 0;
 };
 

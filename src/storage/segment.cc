@@ -278,6 +278,12 @@ io::Task<Result<void>> Segment::sync() {
   co_return co_await transactions_.file().sync();
 }
 
+bool Segment::take_fresh_files() {
+  bool fresh = false;
+  for (IndexFile* file : {&offsets_.file(), &times_.file(), &transactions_.file()}) fresh = file->take_fresh() || fresh;
+  return fresh;
+}
+
 // ---- About ----
 
 Result<TimestampEntry> Segment::max_timestamp() {

@@ -79,6 +79,8 @@ class Segment {
   // Syncs the data alone.
   io::Task<Result<void>> sync_data();
 
+  // Whether an index file was made since the last call.
+  bool take_fresh_files();
   [[nodiscard]] Offset base_offset() const { return base_; }
   [[nodiscard]] uint64_t size() const { return size_; }
   [[nodiscard]] const std::string& path() const { return log_.path(); }

@@ -4,17 +4,12 @@ The reference comes from a run of its own, so that Apache's tools against Apache
 """
 
 import difflib
-import hashlib
-import inspect
 import json
-from pathlib import Path
 
 import pytest
 
 from peers.broker import new_broker
-from peers.paths import PEERS, TESTS
 from peers.tools import TOOLS
-from scripts import transcript
 from scripts.transcript import Transcript
 
 
@@ -26,9 +21,7 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(config, items):
-    """--peer apache: Apache's tools on Apache Kafka. --peer samsa: Samsa's on Samsa. both: all four. ci: all but the first."""
-    if config.getoption("--peer") == "ci":
-        items[:] = [i for i in items if "tools" not in i.fixturenames or i.callspec.params != {"tools": "java", "broker": "apache"}]
+    """--peer apache: Apache's tools on Apache Kafka. --peer samsa: Samsa's tools on Samsa. Otherwise all four."""
 
 
 @pytest.fixture(scope="session")
@@ -43,16 +36,7 @@ def reference_broker():
     one.destroy()
 
 
-def reference(key: str, scenario, broker) -> list[dict]:
-    """What Apache's tools say. Kept in build/ until the scenario or the version changes, for it takes a JVM for every command."""
-    sources = [Path(inspect.getfile(scenario)), Path(transcript.__file__), TESTS / "peers" / "kafka" / "pom.xml"]
-    stamp = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    file = PEERS / "kafka" / "references" / f"{key}-{stamp}.json"
-    if not file.exists():
-        steps = steps_of(scenario, TOOLS["java"](), broker())
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps(steps, indent=1, ensure_ascii=False))
-    return json.loads(file.read_text())
+references: dict[str, list[dict]] = {}
 
 
 @pytest.fixture
@@ -62,11 +46,12 @@ def compare(request, tools, broker):
     def both(scenario, against: str = "apache"):
         """against="same broker" takes as right what Apache's tools say to the broker under test."""
         key = f"{scenario.__module__}.{scenario.__name__}"
+        right_broker = broker if against == "same broker" else request.getfixturevalue("reference_broker")
         if against == "same broker":
-            key += f".{broker.kind}.{broker.port}"
-            expected = reference(key, scenario, lambda: broker)
-        else:
-            expected = reference(key, scenario, lambda: request.getfixturevalue("reference_broker"))
+            key += broker.kind
+        if key not in references:
+            references[key] = steps_of(scenario, TOOLS["java"](), right_broker)
+        expected = references[key]
         found = steps_of(scenario, tools, broker)
         if found != expected:
             pytest.fail(difference(expected, found), pytrace=False)
@@ -75,9 +60,9 @@ def compare(request, tools, broker):
 
 
 def steps_of(scenario, tools, broker) -> list[dict]:
-    run = Transcript(tools, broker)
-    scenario(run)
-    return run.steps
+    transcript = Transcript(tools, broker)
+    scenario(transcript)
+    return transcript.steps
 
 
 def difference(expected: list[dict], found: list[dict]) -> str:

@@ -1,0 +1,398 @@
+#include "storage/cleaner.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "protocol/control_batch.h"
+#include "protocol/legacy_batch.h"
+#include "storage/batch_walker.h"
+
+namespace samsa::storage {
+namespace {
+
+constexpr size_t kOutputBytes = 1 << 20;  // Written at once.
+
+}  // namespace
+
+// The copy being made of a group.
+struct LogCleaner::Output {
+  std::shared_ptr<Segment> segment;
+  Buffer bytes;
+  std::vector<BatchPlace> places;
+
+  void add(Bytes batch) {
+    const protocol::BatchHeader header(batch.data());
+    places.push_back({header.base_offset(), header.last_offset(), bytes.size(), batch.size(), header.max_timestamp()});
+    append(bytes, batch);
+  }
+};
+
+LogCleaner::LogCleaner(Log& log, CleanerOptions options)
+    : log_(log),
+      options_(options),
+      map_(options.dedupe_bytes, {log.context_.loop.random().next(), log.context_.loop.random().next()}),
+      now_(log.context_.loop.wall_ms()),
+      truncations_(log.truncations_),
+      throttled_at_(log.context_.loop.now()) {}
+
+Result<Cleanable> LogCleaner::cleanable(const Log& log, Offset first_dirty) {
+  Cleanable range;
+  const SegmentList& segments = *log.segments_;
+  const TimestampMs now = log.context_.loop.wall_ms();
+  range.first_dirty = std::max(first_dirty, log.log_start_offset_);
+  if (first_dirty > log.log_end_offset_) range.first_dirty = log.log_start_offset_;
+  range.first_uncleanable = std::min(segments.active().base_offset(), log.last_stable_offset());
+  for (size_t i = 0; i + 1 < segments.size(); ++i) {
+    Segment& segment = *segments.at(i);
+    const Offset next = segments.at(i + 1)->base_offset();
+    if (next <= range.first_dirty) {
+      range.clean_bytes += segment.size();
+      continue;
+    }
+    if (segment.base_offset() >= range.first_uncleanable) break;
+    if (log.config_.min_compaction_lag_ms > 0) {
+      TRY_ASSIGN(const TimestampMs newest, segment.newest_time());
+      if (newest > now - log.config_.min_compaction_lag_ms) {
+        range.first_uncleanable = std::min(range.first_uncleanable, segment.base_offset());
+        break;
+      }
+    }
+    if (!range.due && log.config_.max_compaction_lag_ms != INT64_MAX) {
+      TRY_ASSIGN(const auto first, segment.first_timestamp());
+      range.due = first && *first > 0 && now - *first > log.config_.max_compaction_lag_ms;
+    }
+    range.cleanable_bytes += segment.size();
+  }
+  range.first_uncleanable = std::max(range.first_uncleanable, range.first_dirty);
+  return range;
+}
+
+io::Task<Result<CleanStats>> LogCleaner::clean(Cleanable range) {
+  auto held = co_await log_.cleaning_.lock(log_.context_.loop);
+  if (interrupted() || range.first_dirty >= range.first_uncleanable) co_return fail(ErrorCode::kOperationNotAttempted, "nothing to clean");
+  CO_TRY(co_await build_map(range));
+  if (map_.end_offset < range.first_dirty) co_return fail(ErrorCode::kOperationNotAttempted, "nothing to clean");
+  stats_.clean_to = map_.end_offset + 1;
+  // Segments are copied whole: the transactions up to the end of the last one count, also those behind what the map has.
+  auto all_groups = groups();
+  const Offset end = log_.segments_->at(log_.segments_->index_of(all_groups.back().back()->base_offset()) + 1)->base_offset();
+  std::vector<AbortedEntry> aborted;
+  CO_TRY(log_.collect_entries(0, log_.segments_->first().base_offset(), end, aborted));
+  Transactions transactions(std::move(aborted));
+  for (auto& group : all_groups) CO_TRY(co_await clean_group(std::move(group), transactions));
+  co_return stats_;
+}
+
+// ---- Transactions ----
+
+LogCleaner::Transactions::Transactions(std::vector<AbortedEntry> aborted) : aborted_(std::move(aborted)) {
+  std::ranges::sort(aborted_, {}, &AbortedEntry::first_offset);
+}
+
+void LogCleaner::Transactions::begin_up_to(Offset offset) {
+  while (next_ < aborted_.size() && aborted_[next_].first_offset <= offset) {
+    open_aborted_[aborted_[next_].producer_id] = {aborted_[next_]};
+    ++next_;
+  }
+}
+
+bool LogCleaner::Transactions::on_data(const protocol::BatchView& batch) {
+  begin_up_to(batch.last_offset());
+  if (!batch.is_transactional()) return false;
+  const auto found = open_aborted_.find(batch.producer_id());
+  if (found != open_aborted_.end()) {
+    found->second.has_data = true;
+    return true;
+  }
+  open_committed_.insert(batch.producer_id());
+  return false;
+}
+
+bool LogCleaner::Transactions::on_marker(const protocol::BatchView& batch, std::optional<AbortedEntry>& keep) {
+  begin_up_to(batch.last_offset());
+  const auto marker = protocol::read_transaction_marker(batch);
+  if (!marker) return true;  // Emptied before.
+  if (marker->commit) return open_committed_.erase(batch.producer_id()) == 0;
+  const auto found = open_aborted_.find(batch.producer_id());
+  if (found == open_aborted_.end()) return true;
+  const Open open = found->second;
+  open_aborted_.erase(found);
+  if (!open.has_data) return true;
+  keep = open.entry;
+  return false;
+}
+
+// ---- Map ----
+
+io::Task<Result<void>> LogCleaner::build_map(const Cleanable& range) {
+  std::vector<AbortedEntry> aborted;
+  CO_TRY(log_.collect_entries(log_.segments_->index_of(range.first_dirty), range.first_dirty, range.first_uncleanable, aborted));
+  Transactions transactions(std::move(aborted));
+  std::vector<std::shared_ptr<Segment>> dirty;
+  for (const auto& segment : log_.segments_->all()) dirty.push_back(segment);
+  dirty.pop_back();
+  for (size_t i = 0; i < dirty.size(); ++i) {
+    Segment& segment = *dirty[i];
+    const Offset next_base = i + 1 < dirty.size() ? dirty[i + 1]->base_offset() : log_.segments_->active().base_offset();
+    if (next_base <= range.first_dirty) continue;
+    if (segment.base_offset() >= range.first_uncleanable) co_return Result<void>();
+    CO_TRY_ASSIGN(const auto first, segment.find(std::max(range.first_dirty, segment.base_offset())));
+    if (!first) continue;
+    CO_TRY_ASSIGN(auto file, segment.open_file());
+    BatchWalker walker(file, first->position, segment.size());
+    for (bool more = true; more;) {
+      while (auto walked = walker.next()) {
+        const protocol::BatchHeader header(walked->bytes.data());
+        if (header.base_offset() >= range.first_uncleanable) co_return Result<void>();
+        Buffer converted;
+        Bytes bytes = walked->bytes;
+        if (header.magic() < protocol::kMagicV2) {
+          CO_TRY_ASSIGN(converted, protocol::up_convert(bytes, kNoLeaderEpoch));
+          bytes = converted;
+        }
+        protocol::BatchIterator batches(bytes);
+        for (;;) {
+          CO_TRY_ASSIGN(const auto batch, batches.next());
+          if (!batch) break;
+          CO_TRY_ASSIGN(const bool room, map_batch(*batch, transactions, range.first_dirty));
+          if (!room) co_return Result<void>();
+          map_.end_offset = batch->last_offset();
+        }
+      }
+      if (interrupted()) co_return fail(ErrorCode::kOperationNotAttempted, "the log changed");
+      CO_TRY_ASSIGN(more, co_await walker.fill());
+      co_await throttle(1 << 20);
+    }
+    if (walker.damaged()) co_return fail(ErrorCode::kCorruptMessage, fmt::format("{}: no batch at byte {}", segment.path(), walker.position()));
+  }
+  co_return Result<void>();
+}
+
+// False where the map is full.
+Result<bool> LogCleaner::map_batch(const protocol::BatchView& batch, Transactions& transactions, Offset from) {
+  if (batch.is_control()) {
+    std::optional<AbortedEntry> unused;
+    transactions.on_marker(batch, unused);
+    return true;
+  }
+  if (transactions.on_data(batch)) return true;
+  TRY_ASSIGN(auto reader, protocol::RecordReader::open(batch, scratch_));
+  protocol::Record record;
+  for (;;) {
+    TRY_ASSIGN(const bool more, reader.next(record));
+    if (!more) return true;
+    if (record.key && record.offset >= from && !map_.put(*record.key, record.offset)) return false;
+  }
+}
+
+// ---- Copy ----
+
+// Runs of adjacent segments whose copies fit into one.
+std::vector<std::vector<std::shared_ptr<Segment>>> LogCleaner::groups() const {
+  std::vector<std::vector<std::shared_ptr<Segment>>> all;
+  const SegmentList& segments = *log_.segments_;
+  uint64_t bytes = 0;
+  uint64_t index_entries = 0;
+  for (size_t i = 0; i + 1 < segments.size() && segments.at(i)->base_offset() < stats_.clean_to; ++i) {
+    const auto& segment = segments.at(i);
+    const Offset last = segments.at(i + 1)->base_offset() - 1;
+    const uint64_t entries = std::max(segment->offsets().file().count(), segment->times().file().count());
+    const uint64_t most_entries = static_cast<uint64_t>(log_.config_.segment_index_bytes) / TimeIndex::kEntrySize;
+    const bool fits = !all.empty() && bytes + segment->size() <= static_cast<uint64_t>(log_.config_.segment_bytes) &&
+                      index_entries + entries < most_entries && last - all.back().front()->base_offset() <= INT32_MAX;
+    if (!fits) {
+      all.emplace_back();
+      bytes = index_entries = 0;
+    }
+    all.back().push_back(segment);
+    bytes += segment->size();
+    index_entries += entries;
+  }
+  return all;
+}
+
+io::Task<Result<void>> LogCleaner::clean_group(std::vector<std::shared_ptr<Segment>> sources, Transactions& transactions) {
+  Output output;
+  CO_TRY_ASSIGN(const io::FileInfo info, log_.context_.disk.stat(sources.back()->path()));
+  output.segment =
+      std::make_shared<Segment>(log_.context_.files, log_.directory_, sources.front()->base_offset(), log_.config_, now_, ".cleaned");
+  CO_TRY(output.segment->remove_files());  // Of a round that was interrupted.
+  CO_TRY(output.segment->create(log_.config_));
+  auto copied = co_await copy_group(sources, transactions, output);
+  if (copied) copied = output.segment->finish();
+  if (copied) copied = co_await output.segment->sync();
+  if (copied) copied = log_.context_.disk.set_mtime(output.segment->path(), info.mtime_ms);
+  if (copied && interrupted()) copied = fail(ErrorCode::kOperationNotAttempted, "the log changed");
+  if (copied) copied = exchange(sources, output.segment);
+  if (!copied) {
+    (void)output.segment->remove_files();
+    co_return copied;
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> LogCleaner::copy_group(std::vector<std::shared_ptr<Segment>>& sources, Transactions& transactions, Output& output) {
+  for (const auto& source : sources) {
+    CO_TRY_ASSIGN(auto file, source->open_file());
+    BatchWalker walker(file, 0, source->size());
+    for (bool more = true; more;) {
+      while (auto walked = walker.next()) {
+        stats_.bytes_read += walked->bytes.size();
+        Buffer converted;
+        Bytes bytes = walked->bytes;
+        if (protocol::BatchHeader(bytes.data()).magic() < protocol::kMagicV2) {
+          CO_TRY_ASSIGN(converted, protocol::up_convert(bytes, kNoLeaderEpoch));
+          bytes = converted;
+        }
+        protocol::BatchIterator batches(bytes);
+        for (;;) {
+          CO_TRY_ASSIGN(const auto batch, batches.next());
+          if (!batch) break;
+          CO_TRY(filter(*batch, transactions, output));
+        }
+        if (output.bytes.size() >= kOutputBytes) {
+          const uint64_t written = output.bytes.size();
+          CO_TRY(flush_output(output));
+          co_await throttle(written);
+        }
+      }
+      if (interrupted()) co_return fail(ErrorCode::kOperationNotAttempted, "the log changed");
+      CO_TRY_ASSIGN(more, co_await walker.fill());
+      co_await throttle(1 << 20);
+    }
+    // Bytes that are no batch are never dropped silently: the round ends and the segment stays as it is.
+    if (walker.damaged()) co_return fail(ErrorCode::kCorruptMessage, fmt::format("{}: no batch at byte {}", source->path(), walker.position()));
+  }
+  co_return flush_output(output);
+}
+
+Result<void> LogCleaner::flush_output(Output& output) {
+  if (output.bytes.empty()) return {};
+  stats_.bytes_written += output.bytes.size();
+  TRY(output.segment->append(output.bytes, output.places, log_.config_));
+  output.bytes.clear();
+  output.places.clear();
+  return {};
+}
+
+// Decides what of the batch stays and puts it into the output.
+Result<void> LogCleaner::filter(const protocol::BatchView& batch, Transactions& transactions, Output& output) {
+  if (!batch.crc_matches()) return fail(ErrorCode::kCorruptMessage, fmt::format("{}: wrong CRC at offset {}", log_.directory_, batch.base_offset()));
+  std::optional<AbortedEntry> keep_entry;
+  const bool spent = batch.is_control() ? transactions.on_marker(batch, keep_entry) : transactions.on_data(batch);
+  if (keep_entry) TRY(output.segment->transactions().append(*keep_entry));
+  const bool past_horizon = batch.delete_horizon() && *batch.delete_horizon() <= now_;
+  const bool discard = batch.is_control() ? spent && past_horizon : spent;
+  const bool keep_empty = is_last_of_producer(batch) || batch.next_offset() == stats_.clean_to;
+  stats_.records_read += batch.record_count();
+
+  std::vector<protocol::Record> kept;
+  bool tombstones = false;
+  if (!discard) {
+    TRY_ASSIGN(auto reader, protocol::RecordReader::open(batch, scratch_));
+    for (;;) {
+      protocol::Record record;
+      TRY_ASSIGN(const bool more, reader.next(record));
+      if (!more) break;
+      if (!batch.is_control() && !keeps(batch, record)) continue;
+      tombstones = tombstones || (!batch.is_control() && !record.value);
+      kept.push_back(std::move(record));
+    }
+  }
+  stats_.records_kept += static_cast<int64_t>(kept.size());
+  if (kept.empty()) {
+    if (keep_empty) TRY(rewrite(batch, kept, false, output));
+    return {};
+  }
+  const bool set_horizon = !batch.delete_horizon() && (tombstones || (batch.is_control() && spent));
+  if (static_cast<int64_t>(kept.size()) == batch.record_count() && !set_horizon) {
+    output.add(batch.bytes());
+    return {};
+  }
+  return rewrite(batch, kept, set_horizon, output);
+}
+
+bool LogCleaner::keeps(const protocol::BatchView& batch, const protocol::Record& record) const {
+  if (record.offset > map_.end_offset) return true;
+  if (!record.key) return false;
+  if (map_.get(*record.key) > record.offset) return false;
+  return record.value.has_value() || !batch.delete_horizon() || now_ < *batch.delete_horizon();
+}
+
+// The batch that tells the last sequence (or, of a producer that only wrote markers, the epoch) of a producer still known.
+bool LogCleaner::is_last_of_producer(const protocol::BatchView& batch) const {
+  if (!batch.has_producer_id()) return false;
+  const auto found = log_.producers_->entries().find(batch.producer_id());
+  if (found == log_.producers_->entries().end()) return false;
+  const ProducerEntry& entry = found->second;
+  if (entry.batch_count > 0) return batch.last_offset() == entry.batches[entry.batch_count - 1].last_offset;
+  return batch.is_control() && batch.producer_epoch() == entry.producer_epoch;
+}
+
+// Writes the batch anew with the records that stay; offsets, sequence, epoch and last offset are the old ones.
+Result<void> LogCleaner::rewrite(const protocol::BatchView& batch, const std::vector<protocol::Record>& kept, bool set_horizon, Output& output) {
+  protocol::BatchOptions options;
+  options.base_offset = batch.base_offset();
+  options.leader_epoch = batch.leader_epoch();
+  options.codec = kept.empty() ? protocol::Codec::kNone : batch.codec().value_or(protocol::Codec::kNone);
+  if (batch.timestamp_type() == protocol::TimestampType::kLogAppendTime) options.log_append_time = batch.max_timestamp();
+  options.producer_id = batch.producer_id();
+  options.producer_epoch = batch.producer_epoch();
+  options.base_sequence = batch.base_sequence();
+  options.transactional = batch.is_transactional();
+  options.control = batch.is_control();
+  if (!kept.empty()) {
+    options.delete_horizon = batch.delete_horizon();
+    if (set_horizon) options.delete_horizon = now_ + log_.config_.delete_retention_ms;
+  }
+  protocol::RecordBatchBuilder builder(options);
+  for (const auto& record : kept) builder.append_at(record.offset, record.timestamp, record.key, record.value, record.headers);
+  builder.set_last_offset(batch.last_offset());
+  TRY_ASSIGN(const Buffer bytes, builder.build());
+  output.add(bytes);
+  return {};
+}
+
+// ---- Exchange ----
+
+// The copy's files become ".swap" (from then on a start completes the exchange), the sources go, the copy gets its name.
+Result<void> LogCleaner::exchange(const std::vector<std::shared_ptr<Segment>>& sources, const std::shared_ptr<Segment>& copy) {
+  SegmentList& segments = *log_.segments_;
+  const size_t first = segments.index_of(sources.front()->base_offset());
+  for (size_t i = 0; i < sources.size(); ++i) {
+    if (first + i + 1 >= segments.size() || segments.at(first + i) != sources[i]) return fail(ErrorCode::kOperationNotAttempted, "the log changed");
+  }
+  const auto exchanged = [&]() -> Result<void> {
+    TRY(log_.context_.disk.sync_directory(log_.directory_));
+    TRY(copy->rename_suffix(".swap"));
+    TRY(log_.context_.disk.sync_directory(log_.directory_));
+    std::vector<std::shared_ptr<Segment>> old(sources);
+    segments.replace(first, first + sources.size(), copy);
+    // The first source's producer snapshot is that of the copy.
+    const auto head = old.front();
+    old.erase(old.begin());
+    TRY(log_.remove_segments({head}, false));
+    TRY(log_.remove_segments(std::move(old), true));
+    TRY(copy->rename_suffix(""));
+    return log_.context_.disk.sync_directory(log_.directory_);
+  }();
+  copy->forget_recent();
+  if (!exchanged) return fail(log_.failed(exchanged.error()));
+  return {};
+}
+
+io::Task<> LogCleaner::throttle(uint64_t bytes) {
+  io::Loop& loop = log_.context_.loop;
+  throttle_debt_ += static_cast<double>(bytes);
+  const double seconds = throttle_debt_ / options_.max_bytes_per_second;
+  const double passed = static_cast<double>((loop.now() - throttled_at_).count()) / 1e9;
+  if (seconds > passed + 0.05) {
+    co_await io::sleep_for(loop, std::chrono::microseconds(static_cast<int64_t>((seconds - passed) * 1e6)));
+  } else {
+    co_await io::yield(loop);
+  }
+}
+
+}  // namespace samsa::storage
