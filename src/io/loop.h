@@ -74,6 +74,9 @@ class Loop {
   // Monotonic time measured now, for latency metrics.
   [[nodiscard]] virtual MonoTime now_precise() const = 0;
 
+  // How long in all the loop has had nothing to do; for idle-percent metrics.
+  [[nodiscard]] virtual Duration idle_time() const { return {}; }
+
   // This shard's own random numbers; never shared between shards.
   virtual Random& random() = 0;
   // Which shard of the node this is, from 0.

@@ -52,12 +52,11 @@ io::Task<Result<std::unique_ptr<MetadataNode>>> MetadataNode::open(io::World wor
   auto state = std::make_unique<State>(world, std::move(options), std::move(fault));
   auto& s = *state;
   CO_TRY_ASSIGN(auto bootstrap, read_bootstrap(world.disk, s.options.raft.metadata_dir));
-  raft::RaftTransport* peers = transport.get();
   CO_TRY_ASSIGN(s.raft, co_await raft::RaftNode::open(world, s.options.raft, std::move(transport)));
   if (s.options.raft.controller) {
     s.controller = std::make_unique<ControllerRuntime>(world, s.options.controller, configs, *s.raft, std::move(bootstrap));
   }
-  s.channel = std::make_unique<NodeChannel>(world.loop, *s.raft, s.controller.get(), peers);
+  s.channel = std::make_unique<NodeChannel>(world, *s.raft, s.controller.get());
   if (s.options.broker) s.broker = std::make_unique<BrokerLifecycle>(world, *s.options.broker, *s.channel, s.publisher);
   co_return std::unique_ptr<MetadataNode>(new MetadataNode(std::move(state)));
 }
@@ -69,6 +68,7 @@ void MetadataNode::start() {
 
 io::Task<> MetadataNode::stop() {
   auto& s = *state_;
+  s.channel->close();
   if (s.broker) co_await s.broker->stop();
   if (s.controller) co_await s.controller->stop();
   co_await s.raft->stop();

@@ -9,15 +9,11 @@ namespace samsa::metadata {
 template <class Request, class Response>
 io::Task<Result<Response>> NodeChannel::remote(const Request& request) {
   const auto endpoint = raft_.leader_endpoint(raft_.config().controller_listener);
-  if (!endpoint || peers_ == nullptr) co_return fail(ErrorCode::kNotController, "the active controller is not known");
-  const io::Address to{endpoint->host, endpoint->port};
-  const io::MonoTime deadline = io::after(loop_.now(), raft_.config().request_timeout);
-  CO_TRY_ASSIGN(const int16_t version, co_await peers_->negotiate(to, Request::kApiKey, Request::kMinVersion, Request::kMaxVersion, deadline));
-  protocol::Encoder body;
-  CO_TRY(protocol::encode(request, version, body));
-  const Buffer bytes = body.take();
-  CO_TRY_ASSIGN(const Buffer answer, co_await peers_->call(to, Request::kApiKey, version, bytes, deadline));
-  CO_TRY_ASSIGN(auto response, protocol::decode<Response>(answer, version));
+  if (!endpoint) co_return fail(ErrorCode::kNotController, "the active controller is not known");
+  auto reply = co_await peers_.call({endpoint->host, endpoint->port}, request);
+  if (!reply) co_return fail(std::move(reply).error());
+  // Nothing of these answers views the frame.
+  Response response = **reply;
   if (response.error_code != 0) co_return fail(error_from_wire(response.error_code));
   co_return response;
 }

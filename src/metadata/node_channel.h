@@ -13,14 +13,15 @@ namespace samsa::metadata {
 
 class NodeChannel final : public ControllerChannel {
  public:
-  // `local` is null on a broker-only node; `peers` may be null where the controller can only be local.
-  NodeChannel(io::Loop& loop, raft::RaftNode& raft, ControllerRuntime* local, raft::RaftTransport* peers)
-      : loop_(loop), raft_(raft), local_(local), peers_(peers) {}
+  // `local` is null on a broker-only node.
+  NodeChannel(io::World world, raft::RaftNode& raft, ControllerRuntime* local)
+      : loop_(world.loop), raft_(raft), local_(local), peers_(world, "broker-" + std::to_string(raft.config().node_id), raft.config().request_timeout) {}
 
   io::Task<Result<BrokerRegistrationResponse>> register_broker(const BrokerRegistrationRequest& request) override;
   io::Task<Result<BrokerHeartbeatResponse>> heartbeat(const BrokerHeartbeatRequest& request) override;
   io::Task<> wait_change(std::chrono::milliseconds at_most) override;
   void on_leader_change() { changed_.notify_all(); }
+  void close() { peers_.close(); }
 
  private:
   template <class Request, class Response>
@@ -29,7 +30,7 @@ class NodeChannel final : public ControllerChannel {
   io::Loop& loop_;
   raft::RaftNode& raft_;
   ControllerRuntime* local_;
-  raft::RaftTransport* peers_;
+  raft::RaftTransport peers_;
   io::Signal changed_;
 };
 

@@ -236,7 +236,7 @@ void RaftCore::count_votes(Now now) {
   }
 }
 
-bool RaftCore::take_leader(int32_t leader, LeaderEpoch epoch, std::optional<VoterEndpoint> endpoint, Now now) {
+bool RaftCore::take_leader(int32_t from, int32_t leader, LeaderEpoch epoch, std::optional<VoterEndpoint> endpoint, Now now) {
   if (epoch < epoch_ || (leader == self_.id && epoch <= epoch_)) return false;
   if (leader == self_.id) return false;  // Another knows this node as leader of an epoch it never led: not believed.
   std::vector<VoterEndpoint> endpoints;
@@ -260,6 +260,8 @@ bool RaftCore::take_leader(int32_t leader, LeaderEpoch epoch, std::optional<Vote
     if (leader != leader_) SAMSA_LOG_ERROR("raft: {} and {} both claim to lead epoch {}", leader_, leader, epoch);
     return false;
   }
+  // Others still name the leader that this replica has lost; only the leader's own word brings it back.
+  if (role_ == Role::kProspective && leader == leader_ && from != leader) return false;
   become_follower(epoch, leader, std::move(endpoints), now);
   return true;
 }
@@ -275,7 +277,14 @@ void RaftCore::tick(Now now) {
       break;
     case Role::kProspective:
     case Role::kCandidate:
-      if (now.mono >= election_deadline_) is_voter() ? become_prospective(now) : become_unattached(epoch_, now);
+      if (now.mono < election_deadline_) break;
+      if (!is_voter()) {
+        become_unattached(epoch_, now);
+      } else if (role_ == Role::kProspective && election_lost_ && leader_ >= 0 && leader_ != self_.id) {
+        become_follower(epoch_, leader_, std::move(leader_endpoints_), now);  // The others hear from it.
+      } else {
+        become_prospective(now);
+      }
       break;
     case Role::kFollower:
       if (is_voter() && now.mono >= fetch_deadline_) become_prospective(now);

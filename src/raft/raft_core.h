@@ -162,8 +162,8 @@ class RaftCore {
   void elect_alone(Now now);
   void count_votes(Now now);
   bool store();
-  // Takes in what a peer says of leader and epoch. True where that changed this replica's state (the answer is then of no use).
-  bool take_leader(int32_t leader, LeaderEpoch epoch, std::optional<VoterEndpoint> endpoint, Now now);
+  // Takes in what a peer (`from`) says of leader and epoch. True where that changed this replica's state (the answer is then of no use).
+  bool take_leader(int32_t from, int32_t leader, LeaderEpoch epoch, std::optional<VoterEndpoint> endpoint, Now now);
 
   void advance_high_watermark(Now now);
   void set_high_watermark(Offset offset);

@@ -134,7 +134,6 @@ void RaftCore::poll_resigned(Now now, std::vector<Ask>& asks) {
 protocol::FetchRequest RaftCore::make_fetch() const {
   protocol::FetchRequest request;
   request.cluster_id = protocol::Text(config_.cluster_id);
-  request.replica_id = self_.id;
   request.replica_state.replica_id = self_.id;
   request.max_wait_ms = 500;
   request.min_bytes = 0;
@@ -235,6 +234,7 @@ void RaftCore::on_answer(const Ask& ask, Result<Answer> answer, Now now) {
     l.busy = false;
     l.not_before = in(config_.retry_backoff, now);
     const bool unsupported = answer.error().code == ErrorCode::kUnsupportedVersion;
+    SAMSA_LOG_DEBUG("raft: no answer from {} at {}: {}", ask.peer, ask.address.to_string(), answer.error().describe());
     if (unsupported && role_ == Role::kProspective && std::holds_alternative<protocol::VoteRequest>(ask.question) && ask.epoch == epoch_) {
       become_candidate(now);  // A voter without pre-vote: the round is skipped.
     }
@@ -268,7 +268,7 @@ void RaftCore::on_vote_answer(const Ask& ask, const protocol::VoteResponse& resp
   }
   if (response.topics.size() != 1 || response.topics[0].partitions.size() != 1) return;
   const auto& partition = response.topics[0].partitions[0];
-  if (take_leader(partition.leader_id, partition.leader_epoch, endpoint_of(response.node_endpoints, partition.leader_id, config_.controller_listener),
+  if (take_leader(ask.peer, partition.leader_id, partition.leader_epoch, endpoint_of(response.node_endpoints, partition.leader_id, config_.controller_listener),
                   now)) {
     return;
   }
@@ -283,13 +283,13 @@ void RaftCore::on_begin_answer(const Ask& ask, const protocol::BeginQuorumEpochR
   link(ask.peer).not_before = in(config_.fetch_timeout / 2, now);
   if (response.error_code != 0 || response.topics.size() != 1 || response.topics[0].partitions.size() != 1) return;
   const auto& partition = response.topics[0].partitions[0];
-  take_leader(partition.leader_id, partition.leader_epoch, endpoint_of(response.node_endpoints, partition.leader_id, config_.controller_listener), now);
+  take_leader(ask.peer, partition.leader_id, partition.leader_epoch, endpoint_of(response.node_endpoints, partition.leader_id, config_.controller_listener), now);
 }
 
 void RaftCore::on_end_answer(const Ask& ask, const protocol::EndQuorumEpochResponse& response, Now now) {
   if (response.error_code != 0 || response.topics.size() != 1 || response.topics[0].partitions.size() != 1) return;
   const auto& partition = response.topics[0].partitions[0];
-  if (take_leader(partition.leader_id, partition.leader_epoch, endpoint_of(response.node_endpoints, partition.leader_id, config_.controller_listener),
+  if (take_leader(ask.peer, partition.leader_id, partition.leader_epoch, endpoint_of(response.node_endpoints, partition.leader_id, config_.controller_listener),
                   now)) {
     return;
   }
@@ -306,7 +306,7 @@ void RaftCore::on_update_voter_answer(const Ask& ask, const protocol::UpdateRaft
   if (leader.leader_id >= 0 && !leader.host.empty()) {
     endpoint = VoterEndpoint{config_.controller_listener, leader.host.str(), static_cast<uint16_t>(leader.port)};
   }
-  take_leader(leader.leader_id, leader.leader_epoch, endpoint, now);
+  take_leader(ask.peer, leader.leader_id, leader.leader_epoch, endpoint, now);
 }
 
 RaftCore::FetchStep RaftCore::on_fetch_answer(const Ask& ask, const protocol::FetchResponse& response, Now now) {
@@ -320,7 +320,7 @@ RaftCore::FetchStep RaftCore::on_fetch_answer(const Ask& ask, const protocol::Fe
   if (response.responses.size() != 1 || response.responses[0].partitions.size() != 1) return back_off(), step;
   const auto& partition = response.responses[0].partitions[0];
   const auto& leader = partition.current_leader;
-  if (take_leader(leader.leader_id, leader.leader_epoch, endpoint_of(response.node_endpoints, leader.leader_id, config_.controller_listener), now)) {
+  if (take_leader(ask.peer, leader.leader_id, leader.leader_epoch, endpoint_of(response.node_endpoints, leader.leader_id, config_.controller_listener), now)) {
     return step;
   }
   const bool from_leader = role_ == Role::kFollower && ask.epoch == epoch_ && (ask.peer == leader_ || leader.leader_id == leader_);
@@ -372,7 +372,7 @@ RaftCore::SnapshotPiece RaftCore::on_snapshot_answer(const Ask& ask, const proto
   if (response.error_code != 0 || response.topics.size() != 1 || response.topics[0].partitions.size() != 1) return start_over(), piece;
   const auto& partition = response.topics[0].partitions[0];
   const auto& leader = partition.current_leader;
-  if (take_leader(leader.leader_id, leader.leader_epoch, endpoint_of(response.node_endpoints, leader.leader_id, config_.controller_listener), now)) {
+  if (take_leader(ask.peer, leader.leader_id, leader.leader_epoch, endpoint_of(response.node_endpoints, leader.leader_id, config_.controller_listener), now)) {
     return piece;
   }
   const bool from_leader = role_ == Role::kFollower && ask.epoch == epoch_ && ask.peer == leader_ && snapshot_id_;

@@ -20,6 +20,10 @@ RaftNode::RaftNode(std::unique_ptr<State> state) : state_(std::move(state)) {}
 RaftNode::~RaftNode() = default;
 
 io::Task<Result<std::unique_ptr<RaftNode>>> RaftNode::open(io::World world, RaftConfig config, std::unique_ptr<RaftTransport> transport) {
+  if (transport == nullptr) {
+    const std::string client_id = "raft-client-" + std::to_string(config.node_id);
+    transport = std::make_unique<RaftTransport>(world, client_id, config.request_timeout);
+  }
   auto state = std::make_unique<State>(world, std::move(config), std::move(transport));
   CO_TRY(co_await state->load());
   co_return std::unique_ptr<RaftNode>(new RaftNode(std::move(state)));
@@ -53,9 +57,6 @@ io::Task<Result<void>> RaftNode::State::load() {
   }
   CO_TRY_ASSIGN(stored, quorum_file.read());
   core = std::make_unique<RaftCore>(config, *log, quorum_file, history, world.loop.random());
-  if (config.controller && transport == nullptr && history.voters().size() > 1) {
-    co_return fail(ErrorCode::kInvalidConfig, "a quorum of several voters needs a network");
-  }
   co_return Result<void>{};
 }
 

@@ -88,7 +88,7 @@ class RaftTransport;
 class RaftNode {
  public:
   // Opens or creates <metadata_dir>/__cluster_metadata-0: log recovery, quorum-state, newest snapshot, voters. Nothing runs yet.
-  // INVALID_CONFIG or KAFKA_STORAGE_ERROR with a text for people. `transport` may be null with one static voter.
+  // INVALID_CONFIG or KAFKA_STORAGE_ERROR with a text for people. `transport` null: one of its own.
   static io::Task<Result<std::unique_ptr<RaftNode>>> open(io::World world, RaftConfig config, std::unique_ptr<RaftTransport> transport);
   ~RaftNode();
 

@@ -151,17 +151,12 @@ void set_change(Response& response, const RaftCore::VoterChange& change) {
 }  // namespace
 
 // The range of kraft.version that a node offers, as its ApiVersions says; an error where it cannot be reached.
-static io::Task<Result<std::pair<int16_t, int16_t>>> ask_kraft_range(RaftTransport& transport, io::Address to, io::MonoTime deadline) {
-  using protocol::ApiVersionsRequest;
-  using protocol::ApiVersionsResponse;
-  CO_TRY_ASSIGN(const int16_t version, co_await transport.negotiate(to, ApiVersionsRequest::kApiKey, 3, ApiVersionsRequest::kMaxVersion, deadline));
-  ApiVersionsRequest request;
+static io::Task<Result<std::pair<int16_t, int16_t>>> ask_kraft_range(RaftTransport& transport, io::Address to) {
+  protocol::ApiVersionsRequest request;
   request.client_software_name = "samsa";
   request.client_software_version = "1";
-  const Buffer body = protocol::encode_to_buffer(request, version);
-  CO_TRY_ASSIGN(const Buffer answer, co_await transport.call(to, ApiVersionsRequest::kApiKey, version, body, deadline));
-  CO_TRY_ASSIGN(const auto response, protocol::decode<ApiVersionsResponse>(answer, version));
-  for (const auto& feature : response.supported_features) {
+  CO_TRY_ASSIGN(const auto response, co_await transport.call(to, request, 3));
+  for (const auto& feature : response->supported_features) {
     if (feature.name == "kraft.version") co_return std::pair<int16_t, int16_t>{feature.min_version, feature.max_version};
   }
   co_return std::pair<int16_t, int16_t>{0, 0};
@@ -180,7 +175,7 @@ io::Task<> RaftNode::handle_add_voter(const protocol::AddRaftVoterRequest& reque
   }
   const LeaderEpoch epoch = s.core->epoch();
   Result<std::pair<int16_t, int16_t>> range = fail(ErrorCode::kRequestTimedOut);
-  if (s.transport) range = co_await ask_kraft_range(*s.transport, to, io::after(s.world.loop.now(), s.config.request_timeout));
+  if (s.transport) range = co_await ask_kraft_range(*s.transport, to);
   if (!range || s.core->epoch() != epoch) {
     set_change(response, {ErrorCode::kRequestTimedOut, "The new voter could not be asked for its features: " + (range ? std::string("leadership was lost") : range.error().text())});
     co_return;

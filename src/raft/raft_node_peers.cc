@@ -8,75 +8,49 @@
 
 namespace samsa::raft {
 
-namespace {
+// The answer views the frame that `holder` keeps.
 template <class Request>
-struct AnswerOf;
-#define SAMSA_PAIR(name)                            \
-  template <>                                       \
-  struct AnswerOf<protocol::name##Request> {        \
-    using type = protocol::name##Response;          \
-  };
-SAMSA_PAIR(Vote)
-SAMSA_PAIR(BeginQuorumEpoch)
-SAMSA_PAIR(EndQuorumEpoch)
-SAMSA_PAIR(Fetch)
-SAMSA_PAIR(FetchSnapshot)
-SAMSA_PAIR(UpdateRaftVoter)
-SAMSA_PAIR(AddRaftVoter)
-SAMSA_PAIR(RemoveRaftVoter)
-#undef SAMSA_PAIR
-}  // namespace
-
-// The answer's views point into `buffer`.
-template <class Request>
-static io::Task<Result<Answer>> exchange_as(RaftTransport& transport, const io::Address& to, const Request& request, int16_t highest,
-                                            io::MonoTime deadline, Buffer& buffer) {
-  CO_TRY_ASSIGN(const int16_t version, co_await transport.negotiate(to, Request::kApiKey, Request::kMinVersion, highest, deadline));
-  protocol::Encoder body;
-  CO_TRY(protocol::encode(request, version, body));
-  const Buffer bytes = body.take();
-  CO_TRY_ASSIGN(buffer, co_await transport.call(to, Request::kApiKey, version, bytes, deadline));
-  CO_TRY_ASSIGN(auto response, (protocol::decode<typename AnswerOf<Request>::type>(buffer, version)));
-  co_return Answer(std::move(response));
+static io::Task<Result<Answer>> exchange_as(RaftTransport& transport, const io::Address& to, const Request& request, int16_t min_version,
+                                            std::chrono::milliseconds wait, std::shared_ptr<void>& holder) {
+  auto reply = co_await transport.call(to, request, min_version, Request::kMaxVersion, wait);
+  if (!reply) co_return fail(std::move(reply).error());
+  auto kept = std::make_shared<client::Reply<typename Request::Response>>(std::move(*reply));
+  Answer answer(**kept);
+  holder = std::move(kept);
+  co_return answer;
 }
 
-io::Task<Result<Answer>> RaftNode::State::exchange(const Ask& ask, Buffer& buffer) {
+io::Task<Result<Answer>> RaftNode::State::exchange(const Ask& ask, std::shared_ptr<void>& holder) {
   if (transport == nullptr) co_return fail(ErrorCode::kNetworkException, "this node has no way to others");
-  const io::MonoTime deadline = io::after(world.loop.now(), config.request_timeout);
-  if (const auto* vote = std::get_if<protocol::VoteRequest>(&ask.question)) {
+  if (const auto* r = std::get_if<protocol::VoteRequest>(&ask.question)) {
     // A pre-vote must not reach a voter that would take it for a vote.
-    const bool pre_vote = vote->topics[0].partitions[0].pre_vote;
-    if (pre_vote) {
-      CO_TRY_ASSIGN(const int16_t version, co_await transport->negotiate(ask.address, protocol::VoteRequest::kApiKey, 2, 2, deadline));
-      (void)version;
-    }
-    co_return co_await exchange_as(*transport, ask.address, *vote, protocol::VoteRequest::kMaxVersion, deadline, buffer);
-  }
-  if (const auto* r = std::get_if<protocol::BeginQuorumEpochRequest>(&ask.question)) {
-    co_return co_await exchange_as(*transport, ask.address, *r, protocol::BeginQuorumEpochRequest::kMaxVersion, deadline, buffer);
-  }
-  if (const auto* r = std::get_if<protocol::EndQuorumEpochRequest>(&ask.question)) {
-    co_return co_await exchange_as(*transport, ask.address, *r, protocol::EndQuorumEpochRequest::kMaxVersion, deadline, buffer);
+    const int16_t least = r->topics[0].partitions[0].pre_vote ? 2 : protocol::VoteRequest::kMinVersion;
+    co_return co_await exchange_as(*transport, ask.address, *r, least, {}, holder);
   }
   if (const auto* r = std::get_if<protocol::FetchRequest>(&ask.question)) {
-    co_return co_await exchange_as(*transport, ask.address, *r, protocol::FetchRequest::kMaxVersion, deadline, buffer);
+    co_return co_await exchange_as(*transport, ask.address, *r, 15, std::chrono::milliseconds(r->max_wait_ms), holder);
+  }
+  if (const auto* r = std::get_if<protocol::BeginQuorumEpochRequest>(&ask.question)) {
+    co_return co_await exchange_as(*transport, ask.address, *r, 0, {}, holder);
+  }
+  if (const auto* r = std::get_if<protocol::EndQuorumEpochRequest>(&ask.question)) {
+    co_return co_await exchange_as(*transport, ask.address, *r, 0, {}, holder);
   }
   if (const auto* r = std::get_if<protocol::FetchSnapshotRequest>(&ask.question)) {
-    co_return co_await exchange_as(*transport, ask.address, *r, protocol::FetchSnapshotRequest::kMaxVersion, deadline, buffer);
+    co_return co_await exchange_as(*transport, ask.address, *r, 0, {}, holder);
   }
   if (const auto* r = std::get_if<protocol::UpdateRaftVoterRequest>(&ask.question)) {
-    co_return co_await exchange_as(*transport, ask.address, *r, protocol::UpdateRaftVoterRequest::kMaxVersion, deadline, buffer);
+    co_return co_await exchange_as(*transport, ask.address, *r, 0, {}, holder);
   }
   if (const auto* r = std::get_if<protocol::AddRaftVoterRequest>(&ask.question)) {
-    co_return co_await exchange_as(*transport, ask.address, *r, protocol::AddRaftVoterRequest::kMaxVersion, deadline, buffer);
+    co_return co_await exchange_as(*transport, ask.address, *r, 0, {}, holder);
   }
-  const auto& r = std::get<protocol::RemoveRaftVoterRequest>(ask.question);
-  co_return co_await exchange_as(*transport, ask.address, r, protocol::RemoveRaftVoterRequest::kMaxVersion, deadline, buffer);
+  co_return co_await exchange_as(*transport, ask.address, std::get<protocol::RemoveRaftVoterRequest>(ask.question), 0, {}, holder);
 }
 
 io::Task<> RaftNode::State::send(Ask ask) {
-  Buffer buffer;
-  auto answer = co_await exchange(ask, buffer);
+  std::shared_ptr<void> holder;
+  auto answer = co_await exchange(ask, holder);
   if (!stopping && !faulted) {
     if (answer) {
       if (const auto* fetch = std::get_if<protocol::FetchResponse>(&*answer)) co_await carry_out(ask, *fetch);

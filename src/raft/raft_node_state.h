@@ -32,7 +32,7 @@ struct RaftNode::State {
   void tell_leader();
 
   // Answers (raft_node_fetch.cc).
-  io::Task<Result<Answer>> exchange(const Ask& ask, Buffer& buffer);
+  io::Task<Result<Answer>> exchange(const Ask& ask, std::shared_ptr<void>& holder);
   io::Task<> carry_out(const Ask& ask, const protocol::FetchResponse& response);
   io::Task<> store_piece(const Ask& ask, const protocol::FetchSnapshotResponse& response);
   io::Task<Result<void>> finish_snapshot(OffsetAndEpoch id);

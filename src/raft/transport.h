@@ -1,27 +1,44 @@
-// RaftTransport: how a replica reaches the others. One request at a time per peer is under way (RaftNode sees to it).
+// RaftTransport: how a node reaches the controllers: one connection per address, opened when first needed and again after it broke.
+// RaftNode has one request at a time per destination under way; others who must not wait behind its long polls (heartbeats,
+// forwarded requests) have a RaftTransport of their own. Owner: one shard.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
 
-#include "base/bytes.h"
-#include "base/result.h"
-#include "io/loop.h"
-#include "io/network.h"
-#include "io/task.h"
+#include "client/connection.h"
+#include "io/world.h"
 
 namespace samsa::raft {
 
 class RaftTransport {
  public:
-  virtual ~RaftTransport() = default;
-  // Sends the request body (encoded in `version`) to `to` and answers with the response's body, header taken off.
-  // The highest version of the API that both sides have, at most `max_version`; UNSUPPORTED_VERSION where there is none,
-  // NETWORK_EXCEPTION where the peer cannot be reached, REQUEST_TIMED_OUT at the deadline.
-  virtual io::Task<Result<int16_t>> negotiate(const io::Address& to, int16_t api_key, int16_t min_version, int16_t max_version,
-                                              io::MonoTime deadline) = 0;
-  virtual io::Task<Result<Buffer>> call(const io::Address& to, int16_t api_key, int16_t version, Bytes body, io::MonoTime deadline) = 0;
-  // Closes all connections; calls under way fail.
-  virtual void close() = 0;
+  // `timeout` of connecting and of each request, without what the request itself waits for.
+  RaftTransport(io::World world, std::string client_id, std::chrono::milliseconds timeout);
+
+  // An open connection whose versions are negotiated. NETWORK_EXCEPTION.
+  io::Task<Result<std::shared_ptr<client::Connection>>> connect(io::Address to);
+
+  // Sends in the highest version that both sides have, at most `max_version`; UNSUPPORTED_VERSION where that is below `min_version`.
+  template <class Request>
+  io::Task<Result<client::Reply<typename Request::Response>>> call(io::Address to, const Request& request, int16_t min_version = Request::kMinVersion,
+                                                                   int16_t max_version = Request::kMaxVersion,
+                                                                   std::chrono::milliseconds extra_wait = {}) {
+    CO_TRY_ASSIGN(auto connection, co_await connect(to));
+    CO_TRY_ASSIGN(const int16_t version, connection->template version_of<Request>(max_version));
+    if (version < min_version) co_return fail(ErrorCode::kUnsupportedVersion, to.to_string() + " does not serve this version of " + std::string(Request::kName));
+    co_return co_await connection->call(request, version, extra_wait);
+  }
+  // Closes all connections; calls under way fail, later ones too.
+  void close();
+
+ private:
+  io::World world_;
+  client::ConnectionConfig config_;
+  std::map<io::Address, std::shared_ptr<client::Connection>> open_;
+  bool closed_ = false;
 };
 
 }  // namespace samsa::raft

@@ -29,7 +29,7 @@ class Fanout {
         continue;
       }
       ++pending_;
-      loop.post_remote([this, shard, &loop] { io::spawn(loop, there(shard)); });
+      loop.post_remote([this, shard, &loop] { io::spawn_now(loop, there(shard)); });
     }
     if (here) co_await part_(home_.shard());
     co_await Rest{*this};

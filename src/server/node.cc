@@ -79,11 +79,26 @@ Result<void> Node::prepare_directories() {
     const bool fresh = std::ranges::none_of(all, [&](const auto& dir) { return disk.exists(io::join_path(dir, "meta.properties")); });
     if (fresh) TRY(format(all));
   }
-  TRY_ASSIGN(const auto check, metadata::check_directories(disk, settings_.log_dirs, settings_.metadata_log_dir, settings_.node_id,
-                                                           worlds_[0].loop.random()));
-  cluster_id_ = check.cluster_id;
-  directory_ids_ = check.directory_ids;
-  TRY_ASSIGN(directories_, storage::LogDirectories::open(disk, settings_.log_dirs, NodeId(settings_.node_id), cluster_id_));
+  TRY_ASSIGN(directories_, storage::LogDirectories::open(disk, settings_.log_dirs, NodeId(settings_.node_id), std::nullopt, &worlds_[0].loop.random()));
+  cluster_id_ = directories_->cluster_id();
+  const auto& paths = settings_.log_dirs;
+  if (const auto own = std::ranges::find(paths, settings_.metadata_log_dir); own != paths.end()) {
+    const auto& directory = directories_->at(static_cast<size_t>(own - paths.begin()));
+    if (directory.offline) {
+      return fail(directory.offline->code, fmt::format("the metadata log directory {} cannot be used: {}", directory.path,
+                                                       directory.offline->text()));
+    }
+    metadata_directory_id_ = directory.meta.directory_id.value_or(kZeroUuid);
+    return {};
+  }
+  TRY_ASSIGN(const auto meta, storage::read_meta_properties(disk, settings_.metadata_log_dir));
+  if (meta.cluster_id != cluster_id_ || meta.node_id != NodeId(settings_.node_id)) {
+    return fail(ErrorCode::kInconsistentClusterId,
+                fmt::format("metadata.log.dir={}: its meta.properties has cluster id {} and node id {}, the log directories have {} and {}",
+                            settings_.metadata_log_dir, meta.cluster_id.value_or("none"), meta.node_id.value_or(kNoNode).value, cluster_id_,
+                            settings_.node_id));
+  }
+  metadata_directory_id_ = meta.directory_id.value_or(kZeroUuid);
   return {};
 }
 
@@ -93,7 +108,7 @@ metadata::MetadataNodeOptions Node::metadata_options() const {
   raft.node_id = settings_.node_id;
   raft.cluster_id = cluster_id_;
   raft.metadata_dir = settings_.metadata_log_dir;
-  if (const auto found = directory_ids_.find(settings_.metadata_log_dir); found != directory_ids_.end()) raft.directory_id = found->second;
+  raft.directory_id = metadata_directory_id_;
   raft.controller = settings_.controller;
   raft.static_voters = settings_.static_voters;
   raft.bootstrap_servers = settings_.bootstrap_servers;

@@ -81,7 +81,7 @@ class Node {
   std::unique_ptr<metadata::ConfigValidator> validator_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<io::Address> bound_;
-  std::map<std::string, Uuid> directory_ids_;
+  Uuid metadata_directory_id_;
   std::unique_ptr<storage::LogDirectories> directories_;
   std::unique_ptr<metadata::MetadataNode> metadata_;
   std::vector<std::unique_ptr<Shard>> shards_;

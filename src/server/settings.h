@@ -1,18 +1,19 @@
-// NodeSettings: what a node reads of its configuration, as plain values. Made once at start by config::ServerConfig's owner (main, the
-// simulation, tests); names in comments are Kafka's settings.
+// NodeSettings: what a node reads of its configuration, as plain values, made once from config::ServerConfig. Names in comments are
+// Kafka's settings.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "config/config.h"
 #include "coordinator/group/config.h"
 #include "io/network.h"
 #include "raft/voter_set.h"
-#include "storage/log_config.h"
 
 namespace samsa::server {
 
@@ -38,7 +39,6 @@ struct NodeSettings {
 
   int32_t num_partitions = 1;                    // num.partitions
   int16_t default_replication_factor = 1;        // default.replication.factor
-  int32_t min_insync_replicas = 1;               // min.insync.replicas
   bool auto_create_topics = true;                // auto.create.topics.enable
   int32_t offsets_topic_partitions = 50;         // offsets.topic.num.partitions
   int16_t offsets_topic_replication_factor = 3;  // offsets.topic.replication.factor
@@ -57,7 +57,6 @@ struct NodeSettings {
   int32_t max_request_partitions = 2000;               // max.request.partition.size.limit
   std::chrono::milliseconds request_timeout{30'000};   // request.timeout.ms
 
-  storage::LogConfig log;                              // log.*
   int64_t producer_id_expiration_ms = 86'400'000;      // producer.id.expiration.ms
   std::chrono::milliseconds retention_check{300'000};  // log.retention.check.interval.ms
   std::chrono::milliseconds checkpoint_interval{60'000};       // log.flush.offset.checkpoint.interval.ms
@@ -68,8 +67,10 @@ struct NodeSettings {
 
   int64_t max_transaction_timeout_ms = 900'000;        // transaction.max.timeout.ms
   coordinator::GroupConfig group;                      // group.*, offsets.*
-  // Values of the configuration file by name, for DescribeConfigs and for topics' defaults.
-  std::map<std::string, std::string, std::less<>> properties;
+  std::shared_ptr<const config::ServerConfig> config;  // All that was given, for DescribeConfigs and for topics' defaults.
+
+  // Everything above from a checked server.properties.
+  static Result<NodeSettings> from(std::shared_ptr<const config::ServerConfig> config);
 };
 
 }  // namespace samsa::server

@@ -7,6 +7,7 @@
 #include "server/coordinator_log.h"
 #include "server/internal_topics.h"
 #include "server/node.h"
+#include "server/topic_configs.h"
 
 namespace samsa::server {
 
@@ -14,7 +15,7 @@ namespace {
 
 storage::LogManagerConfig manager_config(const NodeSettings& settings, size_t shards) {
   storage::LogManagerConfig config;
-  config.defaults = settings.log;
+  config.defaults = log_config_of(settings, metadata::MetadataImage{}, {});
   config.open_files = std::max<size_t>(16, settings.open_files / shards);
   config.producer_id_expiration_ms = settings.producer_id_expiration_ms;
   return config;
@@ -50,19 +51,8 @@ Result<std::shared_ptr<replication::Partition>> Shard::partition(const Uuid& top
   return fail(ErrorCode::kNotLeaderOrFollower);
 }
 
-storage::LogConfig Shard::log_config(const metadata::MetadataImage& image, std::string_view topic) const {
-  storage::LogConfig config = settings_.log;
-  for (const auto& [name, value] : image.config(metadata::ConfigType::kTopic, topic)) {
-    if (const auto applied = storage::apply_topic_setting(config, name, value); !applied) {
-      SAMSA_LOG_WARN("topic {}: {}={} is ignored: {}", topic, name, value, applied.error().text());
-    }
-  }
-  return config;
-}
-
-int32_t Shard::min_insync_replicas(const metadata::MetadataImage& image, std::string_view topic) const {
-  const std::string* own = image.config(metadata::ConfigType::kTopic, topic, "min.insync.replicas");
-  return own != nullptr ? std::max(1, std::atoi(own->c_str())) : settings_.min_insync_replicas;
+int32_t Shard::min_isr(const metadata::MetadataImage& image, std::string_view topic) const {
+  return static_cast<int32_t>(topic_number(settings_, image, topic, "min.insync.replicas"));
 }
 
 // ---- Following the image
@@ -75,7 +65,7 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
   });
   const auto held = co_await applying_.lock(world_.loop);
   const metadata::ImagePtr now = image_;
-  CO_TRY(co_await logs_.load(std::move(found), [this, now](const std::string& topic) { return log_config(*now, topic); }));
+  CO_TRY(co_await logs_.load(std::move(found), [this, now](const std::string& topic) { return log_config_of(settings_, *now, topic); }));
   co_await set_aside_strays(*now);
   co_await apply(metadata::MetadataImage{}, *now);
   applied_ = now;
@@ -130,7 +120,7 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
   auto& partition = partitions_[PartitionKey{topic.id, index}];
   if (!partition) {
     const int directory = node_.directories().index_of(state->directory_of(settings_.node_id));
-    auto log = co_await logs_.get_or_create({topic.name, index}, topic.id, log_config(now, topic.name), directory);
+    auto log = co_await logs_.get_or_create({topic.name, index}, topic.id, log_config_of(settings_, now, topic.name), directory);
     if (!log) {
       SAMSA_LOG_ERROR("cannot open {}-{}: {}", topic.name, index, log.error().text());
       partitions_.erase({topic.id, index});
@@ -141,7 +131,7 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
   const auto kept = partition;
   const LeaderEpoch epoch_before = kept->leader_epoch();
   const bool led_before = kept->is_leader();
-  if (const auto applied = kept->apply(*state, min_insync_replicas(now, topic.name)); !applied) {
+  if (const auto applied = kept->apply(*state, min_isr(now, topic.name)); !applied) {
     SAMSA_LOG_ERROR("cannot lead {}-{}: {}", topic.name, index, applied.error().text());
     co_return;
   }
@@ -192,20 +182,29 @@ io::Task<> Shard::set_aside_strays(const metadata::MetadataImage& image) {
   }
 }
 
+void Shard::apply_topic_config(const std::string& name, const metadata::MetadataImage& now) {
+  logs_.update_config(name, log_config_of(settings_, now, name));
+  const auto* topic = now.topic(name);
+  if (topic == nullptr) return;
+  const int32_t count = min_isr(now, name);
+  for (PartitionIndex index = 0; index < topic->partition_count(); ++index) {
+    if (const auto found = partitions_.find({topic->id, index}); found != partitions_.end()) found->second->set_min_insync_replicas(count);
+  }
+}
+
 void Shard::apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now) {
-  using Configs = decltype(now.configs);
-  Configs::diff(before.configs, now.configs, [&](const metadata::ConfigResource& resource, const auto*, const auto*) {
-    if (resource.type != metadata::ConfigType::kTopic) return;
-    logs_.update_config(resource.name, log_config(now, resource.name));
-    const auto* topic = now.topic(resource.name);
-    if (topic == nullptr) return;
-    const int32_t min_isr = min_insync_replicas(now, resource.name);
-    for (PartitionIndex index = 0; index < topic->partition_count(); ++index) {
-      if (const auto found = partitions_.find({topic->id, index}); found != partitions_.end()) {
-        found->second->set_min_insync_replicas(min_isr);
-      }
-    }
-  });
+  bool defaults_changed = false;
+  std::vector<std::string> topics;
+  metadata::PersistentMap<metadata::ConfigResource, metadata::ConfigMap>::diff(
+      before.configs, now.configs, [&](const metadata::ConfigResource& resource, const auto*, const auto*) {
+        if (resource.type == metadata::ConfigType::kTopic) topics.push_back(resource.name);
+        if (resource.type == metadata::ConfigType::kBroker) defaults_changed = true;
+      });
+  if (defaults_changed) {
+    now.topics.for_each([&](const std::string& name, const metadata::TopicImage&) { apply_topic_config(name, now); });
+  } else {
+    for (const auto& name : topics) apply_topic_config(name, now);
+  }
 }
 
 // ---- Connections

@@ -77,10 +77,6 @@ class Shard final : public metadata::ImageSubscriber {
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] size_t connection_count() const { return connections_.size(); }
 
-  // The topic's log settings: the broker's defaults under its own values.
-  [[nodiscard]] storage::LogConfig log_config(const metadata::MetadataImage& image, std::string_view topic) const;
-  [[nodiscard]] int32_t min_insync_replicas(const metadata::MetadataImage& image, std::string_view topic) const;
-
   // Names that this shard is just having created (auto.create.topics.enable).
   std::unordered_set<std::string> creating;
   // Producer ids that this shard may hand out, [next, end).
@@ -89,11 +85,13 @@ class Shard final : public metadata::ImageSubscriber {
   io::Mutex producer_id_turn;
 
  private:
+  [[nodiscard]] int32_t min_isr(const metadata::MetadataImage& image, std::string_view topic) const;
   io::Task<> apply(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
   io::Task<> apply_topic(const metadata::TopicChange& change, const metadata::MetadataImage& now);
   io::Task<> apply_partition(const metadata::TopicImage& topic, PartitionIndex index, const metadata::PartitionImage* partition,
                              const metadata::MetadataImage& now);
   io::Task<> drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index);
+  void apply_topic_config(const std::string& topic, const metadata::MetadataImage& now);
   void apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
   void lead_group_partition(PartitionIndex index, const std::shared_ptr<replication::Partition>& partition);
   io::Task<> set_aside_strays(const metadata::MetadataImage& image);

@@ -1,105 +1,81 @@
 #include "server/topic_configs.h"
 
-#include <algorithm>
-
-#include <fmt/format.h>
+#include "base/log.h"
 
 namespace samsa::server {
 
 namespace {
 
-struct TopicSetting {
-  std::string_view name;
-  std::string_view broker_name;
-  std::string_view standard;
-  bool list = false;
-};
+using metadata::ConfigType;
 
-// Sorted by name.
-constexpr TopicSetting kTopicSettings[] = {
-    {"cleanup.policy", "log.cleanup.policy", "delete", true},
-    {"compression.gzip.level", "compression.gzip.level", "-1"},
-    {"compression.lz4.level", "compression.lz4.level", "9"},
-    {"compression.type", "compression.type", "producer"},
-    {"compression.zstd.level", "compression.zstd.level", "3"},
-    {"delete.retention.ms", "log.cleaner.delete.retention.ms", "86400000"},
-    {"file.delete.delay.ms", "log.segment.delete.delay.ms", "60000"},
-    {"flush.messages", "log.flush.interval.messages", "9223372036854775807"},
-    {"flush.ms", "log.flush.interval.ms", "9223372036854775807"},
-    {"follower.replication.throttled.replicas", "", "", true},
-    {"index.interval.bytes", "log.index.interval.bytes", "4096"},
-    {"leader.replication.throttled.replicas", "", "", true},
-    {"local.retention.bytes", "log.local.retention.bytes", "-2"},
-    {"local.retention.ms", "log.local.retention.ms", "-2"},
-    {"max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", "9223372036854775807"},
-    {"max.message.bytes", "message.max.bytes", "1048588"},
-    {"message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", "3600000"},
-    {"message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", "9223372036854775807"},
-    {"message.timestamp.type", "log.message.timestamp.type", "CreateTime"},
-    {"min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio", "0.5"},
-    {"min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", "0"},
-    {"min.insync.replicas", "min.insync.replicas", "1"},
-    {"preallocate", "log.preallocate", "false"},
-    {"remote.log.copy.disable", "", "false"},
-    {"remote.log.delete.on.disable", "", "false"},
-    {"remote.storage.enable", "", "false"},
-    {"retention.bytes", "log.retention.bytes", "-1"},
-    {"retention.ms", "log.retention.ms", "604800000"},
-    {"segment.bytes", "log.segment.bytes", "1073741824"},
-    {"segment.index.bytes", "log.index.size.max.bytes", "10485760"},
-    {"segment.jitter.ms", "log.roll.jitter.ms", "0"},
-    {"segment.ms", "log.roll.ms", "604800000"},
-    {"unclean.leader.election.enable", "unclean.leader.election.enable", "false"},
-};
-
-const TopicSetting* find_setting(std::string_view name) {
-  const auto* found = std::ranges::find(kTopicSettings, name, &TopicSetting::name);
-  return found == std::end(kTopicSettings) ? nullptr : found;
+config::Kind kind_of(ConfigType type) {
+  switch (type) {
+    case ConfigType::kTopic: return config::Kind::kTopic;
+    case ConfigType::kClientMetrics: return config::Kind::kClientMetrics;
+    case ConfigType::kGroup: return config::Kind::kGroup;
+    case ConfigType::kBroker:
+    case ConfigType::kBrokerLogger: break;
+  }
+  return config::Kind::kBroker;
 }
 
 }  // namespace
 
+config::Layers layers_of(const NodeSettings& settings, const metadata::MetadataImage& image, const metadata::ConfigMap* own) {
+  return {.own = own,
+          .broker = &image.config(ConfigType::kBroker, std::to_string(settings.node_id)),
+          .cluster = &image.config(ConfigType::kBroker, ""),
+          .server = &settings.config->given()};
+}
+
+storage::LogConfig log_config_of(const NodeSettings& settings, const metadata::MetadataImage& image, std::string_view topic) {
+  storage::LogConfig log;
+  log.durable = settings.config->flag("samsa.durable.appends");
+  const auto layers = layers_of(settings, image, &image.config(ConfigType::kTopic, topic));
+  for (const auto& [name, value] : config::effective_topic(layers)) {
+    if (const auto applied = storage::apply_topic_setting(log, name, value); !applied) {
+      SAMSA_LOG_WARN("topic {}: {}={} is ignored: {}", topic, name, value, applied.error().text());
+    }
+  }
+  return log;
+}
+
+int64_t topic_number(const NodeSettings& settings, const metadata::MetadataImage& image, std::string_view topic, std::string_view name) {
+  const auto layers = layers_of(settings, image, &image.config(ConfigType::kTopic, topic));
+  const auto value = config::effective_value(config::Kind::kTopic, name, layers);
+  return std::holds_alternative<int64_t>(value) ? std::get<int64_t>(value) : -1;
+}
+
 Result<void> TopicConfigs::validate(const metadata::ConfigResource& resource, const metadata::ConfigMap&,
                                     const metadata::ConfigMap& proposed) const {
-  if (resource.type != metadata::ConfigType::kTopic) return {};
-  storage::LogConfig config = settings_.log;
-  for (const auto& [name, value] : proposed) {
-    if (find_setting(name) == nullptr) return fail(ErrorCode::kInvalidConfig, fmt::format("Unknown topic config name: {}", name));
-    TRY(storage::apply_topic_setting(config, name, value));
+  switch (resource.type) {
+    case ConfigType::kTopic: return config::check_topic(proposed, *settings_.config);
+    case ConfigType::kGroup: return config::check_group(proposed, *settings_.config);
+    case ConfigType::kClientMetrics: return config::check_client_metrics(resource.name, proposed);
+    case ConfigType::kBroker: return config::check_broker(proposed, !resource.name.empty(), *settings_.config);
+    case ConfigType::kBrokerLogger: break;
   }
-  return {};
+  return fail(ErrorCode::kInvalidRequest, "Unexpected resource type.");
 }
 
-bool TopicConfigs::is_list(metadata::ConfigType type, std::string_view key) const {
-  const TopicSetting* setting = type == metadata::ConfigType::kTopic ? find_setting(key) : nullptr;
-  return setting != nullptr && setting->list;
+bool TopicConfigs::is_list(ConfigType type, std::string_view key) const {
+  const auto* setting = config::find_setting(kind_of(type), key);
+  return setting != nullptr && setting->type == config::SettingType::kList;
 }
 
-std::optional<std::string> TopicConfigs::default_value(const metadata::MetadataImage& image, metadata::ConfigType type,
-                                                       std::string_view key) const {
-  const TopicSetting* setting = type == metadata::ConfigType::kTopic ? find_setting(key) : nullptr;
-  if (setting == nullptr) return std::nullopt;
-  for (const std::string& resource : {std::to_string(settings_.node_id), std::string()}) {
-    const std::string* dynamic = image.config(metadata::ConfigType::kBroker, resource, setting->broker_name);
-    if (dynamic != nullptr) return *dynamic;
-  }
-  if (const auto own = settings_.properties.find(setting->broker_name); own != settings_.properties.end()) return own->second;
-  return std::string(setting->standard);
+std::optional<std::string> TopicConfigs::default_value(const metadata::MetadataImage& image, ConfigType type, std::string_view key) const {
+  return config::effective_text(kind_of(type), key, layers_of(settings_, image, nullptr));
 }
 
 std::vector<metadata::EffectiveConfig> TopicConfigs::effective_topic_configs(const metadata::MetadataImage& image,
                                                                              const metadata::ConfigMap& overrides) const {
   std::vector<metadata::EffectiveConfig> configs;
-  for (const auto& setting : kTopicSettings) {
-    metadata::EffectiveConfig config{.name = std::string(setting.name)};
-    if (const auto own = overrides.find(setting.name); own != overrides.end()) {
-      config.value = own->second;
-      config.source = 1;
-    } else {
-      config.value = default_value(image, metadata::ConfigType::kTopic, setting.name);
-      config.source = settings_.properties.contains(setting.broker_name) ? 4 : 5;
-    }
-    configs.push_back(std::move(config));
+  for (auto& described : config::describe_topic(layers_of(settings_, image, &overrides), std::nullopt)) {
+    configs.push_back({.name = std::move(described.name),
+                       .value = std::move(described.value),
+                       .source = static_cast<int8_t>(described.source),
+                       .read_only = described.read_only,
+                       .sensitive = described.sensitive});
   }
   return configs;
 }

@@ -1,12 +1,21 @@
-// TopicConfigs: the node's settings as the controller and the admin APIs ask for them: which keys there are, whether a value is
-// legal, what a resource has without a value of its own.
-// Pure, immutable after construction; any shard.
+// The config room's table as the controller, the shards and the admin APIs ask for it: layers of a node's static settings and of the
+// image's dynamic ones. Immutable; any shard.
 #pragma once
 
+#include "config/config.h"
 #include "metadata/config_validator.h"
 #include "server/settings.h"
+#include "storage/log_config.h"
 
 namespace samsa::server {
+
+// The layers of a resource as `image` has them. They refer to the image and the settings.
+config::Layers layers_of(const NodeSettings& settings, const metadata::MetadataImage& image, const metadata::ConfigMap* own);
+
+// What a topic's log goes by.
+storage::LogConfig log_config_of(const NodeSettings& settings, const metadata::MetadataImage& image, std::string_view topic);
+// A number that a topic has, or takes from the broker.
+int64_t topic_number(const NodeSettings& settings, const metadata::MetadataImage& image, std::string_view topic, std::string_view name);
 
 class TopicConfigs final : public metadata::ConfigValidator {
  public:

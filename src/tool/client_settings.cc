@@ -24,7 +24,7 @@ class Reader {
     if (value > max) return wrong(name, text, fmt::format("Value must be no more than {}", max));
     into = static_cast<T>(value);
   }
-  void time(const char* name, std::chrono::milliseconds& into) {
+  void duration(const char* name, std::chrono::milliseconds& into) {
     int64_t value = into.count();
     number(name, value, 0, INT64_MAX / 4);
     into = std::chrono::milliseconds(value);
@@ -74,7 +74,7 @@ Result<client::ProducerConfig> producer_config(const ClientProperties& propertie
   Reader read(properties);
   read.choice<int16_t>("acks", config.acks, {{"all", -1}, {"-1", -1}, {"0", 0}, {"1", 1}});
   read.number("batch.size", config.batch_size, 0, INT32_MAX);
-  read.time("linger.ms", config.linger);
+  read.duration("linger.ms", config.linger);
   using protocol::Codec;
   read.choice<Codec>("compression.type", config.codec, {{"none", Codec::kNone}, {"gzip", Codec::kGzip}, {"snappy", Codec::kSnappy},
                                                         {"lz4", Codec::kLz4}, {"zstd", Codec::kZstd}});
@@ -83,10 +83,10 @@ Result<client::ProducerConfig> producer_config(const ClientProperties& propertie
   if (config.codec == Codec::kZstd) read.number("compression.zstd.level", config.level, -131072, 22);
   read.flag("enable.idempotence", config.idempotence);
   read.number("retries", config.retries, 0, INT32_MAX);
-  read.time("delivery.timeout.ms", config.delivery_timeout);
-  read.time("request.timeout.ms", config.request_timeout);
-  read.time("max.block.ms", config.max_block);
-  read.time("retry.backoff.ms", config.retry_backoff);
+  read.duration("delivery.timeout.ms", config.delivery_timeout);
+  read.duration("request.timeout.ms", config.request_timeout);
+  read.duration("max.block.ms", config.max_block);
+  read.duration("retry.backoff.ms", config.retry_backoff);
   read.number("max.request.size", config.max_request_size, 0, INT32_MAX);
   read.number("buffer.memory", config.buffer_memory, 0, INT64_MAX);
   if (config.idempotence && config.acks != -1 && properties.contains("enable.idempotence")) {
@@ -108,15 +108,15 @@ Result<client::ConsumerConfig> consumer_config(const ClientProperties& propertie
   read.flag("enable.auto.commit", config.enable_auto_commit);
   read.flag("check.crcs", config.check_crcs);
   read.flag("allow.auto.create.topics", config.allow_auto_create_topics);
-  read.time("auto.commit.interval.ms", config.auto_commit_interval);
+  read.duration("auto.commit.interval.ms", config.auto_commit_interval);
   read.number("fetch.min.bytes", config.fetch_min_bytes, 0, INT32_MAX);
   read.number("fetch.max.bytes", config.fetch_max_bytes, 0, INT32_MAX);
   read.number("max.partition.fetch.bytes", config.max_partition_fetch_bytes, 0, INT32_MAX);
   read.number("max.poll.records", config.max_poll_records, 1, INT32_MAX);
-  read.time("fetch.max.wait.ms", config.fetch_max_wait);
-  read.time("session.timeout.ms", config.session_timeout);
-  read.time("heartbeat.interval.ms", config.heartbeat_interval);
-  read.time("max.poll.interval.ms", config.max_poll_interval);
+  read.duration("fetch.max.wait.ms", config.fetch_max_wait);
+  read.duration("session.timeout.ms", config.session_timeout);
+  read.duration("heartbeat.interval.ms", config.heartbeat_interval);
+  read.duration("max.poll.interval.ms", config.max_poll_interval);
   std::string strategies;
   read.text("partition.assignment.strategy", strategies);
   if (!strategies.empty()) {

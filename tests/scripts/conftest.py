@@ -4,12 +4,17 @@ The reference comes from a run of its own, so that Apache's tools against Apache
 """
 
 import difflib
+import hashlib
+import inspect
 import json
+from pathlib import Path
 
 import pytest
 
 from peers.broker import new_broker
+from peers.paths import PEERS, TESTS
 from peers.tools import TOOLS
+from scripts import transcript
 from scripts.transcript import Transcript
 
 
@@ -21,7 +26,9 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(config, items):
-    """--peer apache: Apache's tools on Apache Kafka. --peer samsa: Samsa's tools on Samsa. Otherwise all four."""
+    """--peer apache: Apache's tools on Apache Kafka. --peer samsa: Samsa's on Samsa. both: all four. ci: all but the first."""
+    if config.getoption("--peer") == "ci":
+        items[:] = [i for i in items if "tools" not in i.fixturenames or i.callspec.params != {"tools": "java", "broker": "apache"}]
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +43,16 @@ def reference_broker():
     one.destroy()
 
 
-references: dict[str, list[dict]] = {}
+def reference(key: str, scenario, broker) -> list[dict]:
+    """What Apache's tools say. Kept in build/ until the scenario or the version changes, for it takes a JVM for every command."""
+    sources = [Path(inspect.getfile(scenario)), Path(transcript.__file__), TESTS / "peers" / "kafka" / "pom.xml"]
+    stamp = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    file = PEERS / "kafka" / "references" / f"{key}-{stamp}.json"
+    if not file.exists():
+        steps = steps_of(scenario, TOOLS["java"](), broker())
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(steps, indent=1, ensure_ascii=False))
+    return json.loads(file.read_text())
 
 
 @pytest.fixture
@@ -46,12 +62,11 @@ def compare(request, tools, broker):
     def both(scenario, against: str = "apache"):
         """against="same broker" takes as right what Apache's tools say to the broker under test."""
         key = f"{scenario.__module__}.{scenario.__name__}"
-        right_broker = broker if against == "same broker" else request.getfixturevalue("reference_broker")
         if against == "same broker":
-            key += broker.kind
-        if key not in references:
-            references[key] = steps_of(scenario, TOOLS["java"](), right_broker)
-        expected = references[key]
+            key += f".{broker.kind}.{broker.port}"
+            expected = reference(key, scenario, lambda: broker)
+        else:
+            expected = reference(key, scenario, lambda: request.getfixturevalue("reference_broker"))
         found = steps_of(scenario, tools, broker)
         if found != expected:
             pytest.fail(difference(expected, found), pytrace=False)
@@ -60,9 +75,9 @@ def compare(request, tools, broker):
 
 
 def steps_of(scenario, tools, broker) -> list[dict]:
-    transcript = Transcript(tools, broker)
-    scenario(transcript)
-    return transcript.steps
+    run = Transcript(tools, broker)
+    scenario(run)
+    return run.steps
 
 
 def difference(expected: list[dict], found: list[dict]) -> str:

@@ -31,8 +31,7 @@ class Transcript:
     def group(self, word: str = "a") -> str:
         return self._name("group", word)
 
-    def run(self, tool: str, *arguments: str, stdin="", note: bool = True, sort: bool = False, only=None, edit=None,
-            timeout: float = 60.0):
+    def run(self, tool: str, *arguments: str, stdin="", note: bool = True, sort: bool = False, only=None, edit=None, timeout: float = 60.0):
         """One command; $B in an argument is the bootstrap address. `sort` where the order of lines is nobody's promise.
 
         `only` keeps the lines that contain one of these words, `edit` changes the text before it is kept. `note=False` leaves the command out of the transcript.
@@ -41,8 +40,8 @@ class Transcript:
         done = tool_programs.run(self.tools, tool, *words, stdin=stdin, timeout=timeout)
         if note:
             self.steps.append({
-                "command": self.normal(" ".join([tool, *words])), "code": done.code, "out": self.lines(done.out, sort, only, edit),
-                "err": self.lines(done.err, sort, None, edit),
+                "command": self.normal(" ".join([tool, *words])), "code": done.code,
+                "out": self.lines(done.out, sort, only, edit), "err": self.lines(done.err, sort, None, edit),
             })
         return done
 
@@ -65,6 +64,8 @@ class Transcript:
 NOISE = re.compile(r"^\[\d{4}-\d\d-\d\d .*\] (WARN|INFO) |^SLF4J|^\s+at [\w.$]+\(|^WARNING: sun")
 
 CHANGING = [
+    (re.compile(r"\b(topic|group)\d{3}"), r"\1NNN"),
+    (re.compile(r"directory\.id=[\w-]{22}"), "directory.id=IIIIIIIIIIIIIIIIIIIIII"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUUUUUUU-UUUU-UUUU-UUUU-UUUUUUUUUUUU"),
     (re.compile(r"TopicId: [\w-]{22}"), "TopicId: IIIIIIIIIIIIIIIIIIIIII"),
     (re.compile(r"(CreateTime|LogAppendTime):\d{13}"), r"\1:TTTTTTTTTTTTT"),

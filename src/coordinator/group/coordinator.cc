@@ -60,12 +60,34 @@ Result<GroupCoordinator::PartitionPtr> GroupCoordinator::led(PartitionIndex part
   return found->second.partition;
 }
 
+GroupStats GroupCoordinator::stats() const {
+  GroupStats stats;
+  stats.totals = resigned_totals_;
+  for (const auto& [index, led] : led_) {
+    switch (led.partition->state()) {
+      case PartitionRuntime::State::kLoading:
+        ++stats.loading;
+        break;
+      case PartitionRuntime::State::kActive:
+        ++stats.active;
+        break;
+      case PartitionRuntime::State::kFailed:
+        ++stats.failed;
+        break;
+      case PartitionRuntime::State::kResigned:
+        break;
+    }
+    led.partition->machine().add_to(stats);
+  }
+  return stats;
+}
+
 const GroupMachine& GroupCoordinator::machine_for_test(PartitionIndex partition) const { return led_.at(partition).partition->machine(); }
 
 io::Task<Result<void>> GroupCoordinator::become_leader(PartitionIndex partition, LeaderEpoch epoch, std::shared_ptr<CoordinatorLog> log) {
   if (const auto present = led_.find(partition); present != led_.end()) {
     if (present->second.epoch >= epoch) co_return Result<void>{};
-    present->second.partition->resign();
+    resign(partition);
   }
   const RuntimeOptions options{config_->offset_commit_timeout, config_->load_buffer_size};
   auto led = std::make_shared<Partition>(loop_, std::move(log), std::make_unique<GroupMachine>(config_, loop_.random()), options);
@@ -78,6 +100,7 @@ void GroupCoordinator::resign(PartitionIndex partition) {
   if (found == led_.end()) return;
   const PartitionPtr leaving = found->second.partition;
   led_.erase(found);
+  resigned_totals_ += leaving->machine().totals();
   leaving->resign();
 }
 

@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "base/uuid.h"
 #include "coordinator/group/config.h"
+#include "coordinator/group/stats.h"
 #include "coordinator/log.h"
 #include "coordinator/runtime.h"
 #include "io/loop.h"
@@ -121,7 +122,9 @@ class GroupCoordinator {
   io::Task<protocol::DescribeGroupsResponse> describe_groups(RequestInfo info, const protocol::DescribeGroupsRequest& request);
   io::Task<protocol::DeleteGroupsResponse> delete_groups(RequestInfo info, const protocol::DeleteGroupsRequest& request);
 
-  // The state of a partition led here, for tests and gauges.
+  // Of the partitions of this shard, now.
+  [[nodiscard]] GroupStats stats() const;
+  // The state of a partition led here, for tests.
   [[nodiscard]] const GroupMachine& machine_for_test(PartitionIndex partition) const;
 
  private:
@@ -163,6 +166,7 @@ class GroupCoordinator {
   ShardOf shard_of_;
   int32_t partition_count_ = 0;
   std::map<PartitionIndex, Led> led_;
+  GroupTotals resigned_totals_;
 };
 
 }  // namespace samsa::coordinator

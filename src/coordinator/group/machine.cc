@@ -188,6 +188,12 @@ void GroupMachine::on_resigned() {
 
 // ---- Reads and deletion of groups ----
 
+void GroupMachine::add_to(GroupStats& stats) const {
+  stats.totals += totals_;
+  stats.offsets += offsets_.count();
+  for (const auto& [id, group] : groups_) ++stats.classic_by_state[static_cast<size_t>(group->state())];
+}
+
 std::vector<protocol::ListGroupsResponse::ListedGroup> GroupMachine::list(const std::vector<std::string>& states,
                                                                           const std::vector<std::string>& types) const {
   std::vector<protocol::ListGroupsResponse::ListedGroup> listed;

@@ -19,6 +19,7 @@
 #include "coordinator/group/config.h"
 #include "coordinator/group/offset_store.h"
 #include "coordinator/group/records.h"
+#include "coordinator/group/stats.h"
 #include "coordinator/runtime.h"
 #include "io/random.h"
 #include "protocol/api/delete_groups.h"
@@ -83,7 +84,10 @@ class GroupMachine final : public StateMachine {
   [[nodiscard]] io::MonoTime next_deadline() const override;
   Writes on_deadline(Now now) override;
 
-  // For tests and gauges.
+  [[nodiscard]] const GroupTotals& totals() const { return totals_; }
+  // Adds this partition's totals and gauges.
+  void add_to(GroupStats& stats) const;
+  // For tests.
   [[nodiscard]] const ClassicGroup* find(std::string_view group) const;
   [[nodiscard]] const OffsetStore& offsets() const { return offsets_; }
   [[nodiscard]] size_t group_count() const { return groups_.size(); }
@@ -143,7 +147,7 @@ class GroupMachine final : public StateMachine {
   Result<GroupPtr> check_commit(std::string_view group, std::string_view member, const protocol::NullableText& instance, int32_t generation,
                                 bool transactional, int16_t api_version) const;
   template <class Response, class Request, class Stamp>
-  void write_offsets(const Request& request, Now now, Decision<Response>& decision, Stamp stamp) const;
+  void write_offsets(const Request& request, Now now, Decision<Response>& decision, Stamp stamp);
   Writes sweep_some(Now now);
   void expire_offsets(const std::string& group, Now now, std::vector<CoordinatorRecord>& records);
   void forget_offsets(std::string_view group, std::vector<CoordinatorRecord>& records) const;
@@ -162,6 +166,7 @@ class GroupMachine final : public StateMachine {
   std::set<Armed> armed_;  // Each group with a deadline once, at or before its earliest one.
   uint64_t next_sequence_ = 0;
   OffsetStore offsets_;
+  GroupTotals totals_;
   io::MonoTime sweep_deadline_ = io::kNever;
   std::vector<std::string> sweep_left_;  // Groups that this sweep has still to look at, last first.
 };

@@ -14,10 +14,12 @@ void OffsetStore::change(std::string_view group, std::string_view topic, Partiti
     if (!value) return;
     entry = owner->second.emplace(TopicPartition{std::string(topic), partition}, Version{}).first;
   } else {
+    if (entry->second.value) --count_;
     auto older = std::make_unique<Version>(std::move(entry->second));
     entry->second = Version{};
     entry->second.older = std::move(older);
   }
+  if (value) ++count_;
   entry->second.at = at;
   entry->second.value = std::move(value);
   dirty_.push_back({at, owner, entry});

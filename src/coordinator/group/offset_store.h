@@ -75,6 +75,8 @@ class OffsetStore {
   void for_each_group(F visit) const {
     for (const auto& [group, offsets] : groups_) visit(group);
   }
+  // How many partitions have an offset, over all groups.
+  [[nodiscard]] size_t count() const { return count_; }
   [[nodiscard]] bool has_offsets(std::string_view group) const;
   [[nodiscard]] bool has_pending(std::string_view group, std::string_view topic, PartitionIndex partition) const;
   [[nodiscard]] bool has_open_transaction(std::string_view group) const { return open_by_group_.find(group) != open_by_group_.end(); }
@@ -114,6 +116,7 @@ class OffsetStore {
   void change(std::string_view group, std::string_view topic, PartitionIndex partition, std::optional<CommittedOffset> value, Offset at);
 
   Groups groups_;
+  size_t count_ = 0;
   std::deque<Dirty> dirty_;  // Changes that may still have older versions behind them, by offset.
   using Pending = std::map<std::string, Offsets, std::less<>>;
   std::map<int64_t, Pending> pending_;  // By producer id, then group.

@@ -50,7 +50,7 @@ Result<GroupMachine::GroupPtr> GroupMachine::check_commit(std::string_view group
 }
 
 template <class Response, class Request, class Stamp>
-void GroupMachine::write_offsets(const Request& request, Now now, Decision<Response>& decision, Stamp stamp) const {
+void GroupMachine::write_offsets(const Request& request, Now now, Decision<Response>& decision, Stamp stamp) {
   for (const auto& topic : request.topics) {
     auto& answered = decision.response.topics.emplace_back();
     answered.name = topic.name.str();
@@ -70,6 +70,7 @@ void GroupMachine::write_offsets(const Request& request, Now now, Decision<Respo
       value.topic_id = topic.topic_id;
       stamp(value);
       decision.writes.records.push_back(offset_commit_record(request.group_id, topic.name, partition.partition_index, value));
+      ++totals_.offset_commits;
     }
   }
 }
@@ -155,6 +156,7 @@ Result<Decision<protocol::OffsetDeleteResponse>> GroupMachine::delete_offsets(co
         answer.error_code = static_cast<int16_t>(ErrorCode::kGroupSubscribedToTopic);
       } else if (offsets_.latest(request.group_id, topic.name, partition.partition_index)) {
         decision.writes.records.push_back(offset_commit_tombstone(request.group_id, topic.name, partition.partition_index));
+        ++totals_.offset_deletions;
       }
     }
   }
@@ -218,7 +220,10 @@ void GroupMachine::expire_offsets(const std::string& id, Now now, std::vector<Co
     offsets_.for_each(id, INT64_MAX, [&](const TopicPartition& tp, const CommittedOffset& value) {
       const bool goes = !group->is_subscribed(tp.topic) && expired(value, since, now, config_.offsets_retention) &&
                         !offsets_.has_pending(id, tp.topic, tp.partition);
-      if (goes) records.push_back(offset_commit_tombstone(id, tp.topic, tp.partition));
+      if (goes) {
+        records.push_back(offset_commit_tombstone(id, tp.topic, tp.partition));
+        ++totals_.offset_expirations;
+      }
       all_expired = all_expired && goes;
     });
   }

@@ -448,6 +448,26 @@ TEST(List, FiltersStatesAndTypes) {
   EXPECT_EQ(names({}, {"consumer"}), "");
 }
 
+TEST(Stats, CountsWhatThereIs) {
+  Bench bench;
+  bench.stable_group(1, "m", "busy");
+  bench.commit({.offset = 1});
+  bench.commit({.offset = 2});
+  bench.commit({.partition = 1, .offset = 2});
+  bench.call(&GroupCoordinator::offset_delete, 0, deletion({"t"}));
+  auto stats = bench.groups.stats();
+  EXPECT_EQ(stats.totals.offset_commits, 3u);
+  EXPECT_EQ(stats.totals.offset_deletions, 1u);
+  EXPECT_EQ(stats.totals.completed_rebalances, 1u);
+  EXPECT_EQ(stats.offsets, 1u);
+  EXPECT_EQ(stats.classic_by_state, (std::array<size_t, 5>{1, 0, 0, 1, 0}));
+  EXPECT_EQ(stats.active, 1u);
+  bench.fail_over(2);
+  stats = bench.groups.stats();
+  EXPECT_EQ(stats.totals.offset_commits, 3u);
+  EXPECT_EQ(stats.offsets, 1u);
+}
+
 TEST(Describe, GivesMembersOnlyTheirMetadataWhenStable) {
   Bench bench;
   const auto ids = bench.stable_group(2);

@@ -170,6 +170,7 @@ Writes GroupMachine::store_assignment(const GroupPtr& group, const protocol::Syn
     }
     propagate_assignment(group, outcome.result ? ErrorCode::kNone : outcome.result.error().code, now);
     if (outcome.result) {
+      ++totals_.completed_rebalances;
       group->transition(ClassicState::kStable, now.wall_ms);
     } else {
       rebalance_or_complete(group, now);

@@ -28,7 +28,8 @@ std::unexpected<Error> system_failure(const char* operation, const std::string& 
 
 class RealFile final : public File {
  public:
-  RealFile(int fd, std::string path, Loop& loop, BlockingPool& pool) : fd_(fd), path_(std::move(path)), loop_(loop), pool_(pool) {}
+  RealFile(int fd, std::string path, Loop& loop, BlockingPool& reads, BlockingPool& syncs)
+      : fd_(fd), path_(std::move(path)), loop_(loop), reads_(reads), syncs_(syncs) {}
   ~RealFile() override { ::close(fd_); }
 
   Result<size_t> read_at(MutableBytes into, uint64_t offset) override {
@@ -54,7 +55,7 @@ class RealFile final : public File {
     }
     if (done == into.size()) co_return done;
     const auto rest = into.subspan(done);
-    CO_TRY_ASSIGN(const size_t more, co_await pool_.run(loop_, [this, rest, at = offset + done] { return read_at(rest, at); }));
+    CO_TRY_ASSIGN(const size_t more, co_await reads_.run(loop_, [this, rest, at = offset + done] { return read_at(rest, at); }));
     co_return done + more;
   }
 
@@ -86,7 +87,7 @@ class RealFile final : public File {
     return static_cast<uint64_t>(info.st_size);
   }
   Task<Result<void>> sync() override {
-    co_return co_await pool_.run(loop_, [this] { return sync_now(); });
+    co_return co_await syncs_.run(loop_, [this] { return sync_now(); });
   }
   Result<void> sync_now() override {
     if (::fdatasync(fd_) < 0) return system_failure("sync", path_);
@@ -116,7 +117,8 @@ class RealFile final : public File {
   const int fd_;
   const std::string path_;
   Loop& loop_;
-  BlockingPool& pool_;
+  BlockingPool& reads_;
+  BlockingPool& syncs_;
 };
 
 // An open file description lock: excludes Java's fcntl locks of other processes and second locks of this one, and closing another
@@ -159,7 +161,7 @@ Cached is_cached(int fd, uint64_t offset) {
 Result<std::shared_ptr<File>> RealDisk::open(const std::string& path, OpenMode mode) {
   const int fd = ::open(path.c_str(), open_flags(mode) | O_CLOEXEC, 0644);
   if (fd < 0) return system_failure("open", path);
-  return std::make_shared<RealFile>(fd, path, loop_, pool_);
+  return std::make_shared<RealFile>(fd, path, loop_, reads_, syncs_);
 }
 
 Result<FileInfo> RealDisk::stat(const std::string& path) {

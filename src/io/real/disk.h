@@ -1,6 +1,6 @@
 // RealDisk: the system's files. Writes are pwritev to the page cache on the calling thread; asynchronous reads try the page cache
-// first (RWF_NOWAIT) and go to the pool when the bytes are not there; sync runs on the pool. One RealDisk per shard: the awaitable
-// calls of a file resume on the loop of the disk that opened it.
+// first (RWF_NOWAIT) and go to a pool when the bytes are not there; sync runs on a pool of its own, so that slow syncs hold up no read. One
+// RealDisk per shard: the awaitable calls of a file resume on the loop of the disk that opened it.
 #pragma once
 
 #include "io/file.h"
@@ -11,7 +11,7 @@ namespace samsa::io::real {
 
 class RealDisk final : public Disk {
  public:
-  RealDisk(Loop& loop, BlockingPool& pool) : loop_(loop), pool_(pool) {}
+  RealDisk(Loop& loop, BlockingPool& reads, BlockingPool& syncs) : loop_(loop), reads_(reads), syncs_(syncs) {}
 
   Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) override;
   Result<FileInfo> stat(const std::string& path) override;
@@ -29,7 +29,8 @@ class RealDisk final : public Disk {
 
  private:
   Loop& loop_;
-  BlockingPool& pool_;
+  BlockingPool& reads_;
+  BlockingPool& syncs_;
 };
 
 // What pread says of bytes that may not be in memory.

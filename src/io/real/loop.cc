@@ -26,6 +26,7 @@ int64_t read_clock(clockid_t clock) {
 }  // namespace
 
 Watch::~Watch() {
+  SAMSA_ASSERT((!reader_ && !writer_) || loop_->tearing_down(), "a stream is destroyed while it is read or written");
   if (reader_) reader_->watch_ = nullptr;
   if (writer_) writer_->watch_ = nullptr;
   reader_ = writer_ = nullptr;
@@ -54,8 +55,11 @@ EpollLoop::~EpollLoop() {
 void EpollLoop::run() {
   now_ = now_precise();
   while (!stopped_.load(std::memory_order_relaxed)) {
-    poll(poll_timeout_ms());
+    const int timeout_ms = poll_timeout_ms();
+    const int64_t before_ns = timeout_ms == 0 ? 0 : now_precise().ns;
+    poll(timeout_ms);
     now_ = now_precise();
+    if (timeout_ms != 0) idle_ns_ += now_.ns - before_ns;
     const int64_t turn_end = now_.ns + kTurnNs;
     run_timers();
     if (remote_.load(std::memory_order_relaxed)) run_remote(false);

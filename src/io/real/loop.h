@@ -65,6 +65,7 @@ class EpollLoop final : public Loop {
   [[nodiscard]] MonoTime now() const override { return now_; }
   [[nodiscard]] TimestampMs wall_ms() const override;
   [[nodiscard]] MonoTime now_precise() const override;
+  [[nodiscard]] Duration idle_time() const override { return Duration(idle_ns_); }
   Random& random() override { return random_; }
   [[nodiscard]] int shard() const override { return shard_; }
 
@@ -88,6 +89,7 @@ class EpollLoop final : public Loop {
   int epoll_fd_ = -1;
   Watch wake_watch_;
   MonoTime now_;
+  int64_t idle_ns_ = 0;
   uint64_t round_ = 0;
   TimerHeap timers_;
   std::vector<std::coroutine_handle<>> ready_;

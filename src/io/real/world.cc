@@ -35,7 +35,7 @@ void raise_descriptor_limit() {
 }
 
 struct Shard {
-  Shard(int index, BlockingPool& pool) : loop(index, entropy()), disk(loop, pool), network(loop, pool) {}
+  Shard(int index, BlockingPool& reads, BlockingPool& syncs) : loop(index, entropy()), disk(loop, reads, syncs), network(loop, reads) {}
   EpollLoop loop;
   RealDisk disk;
   RealNetwork network;
@@ -44,10 +44,11 @@ struct Shard {
 }  // namespace
 
 struct RealNode::Parts {
-  explicit Parts(RealNodeOptions o) : options(std::move(o)), pool(static_cast<size_t>(std::max(1, options.blocking_threads))) {
+  static size_t threads(int wanted) { return static_cast<size_t>(std::max(1, wanted)); }
+  explicit Parts(RealNodeOptions o) : options(std::move(o)), reads(threads(options.read_threads)), syncs(threads(options.sync_threads)) {
     raise_descriptor_limit();
     const int count = options.shards > 0 ? options.shards : usable_processors();
-    for (int i = 0; i < count; ++i) shards.emplace_back(i, pool);
+    for (int i = 0; i < count; ++i) shards.emplace_back(i, reads, syncs);
     for (auto& shard : shards) worlds.push_back({shard.loop, shard.disk, shard.network});
   }
 
@@ -64,7 +65,8 @@ struct RealNode::Parts {
   }
 
   RealNodeOptions options;
-  BlockingPool pool;
+  BlockingPool reads;
+  BlockingPool syncs;
   std::deque<Shard> shards;
   Worlds worlds;
   Watch signals;  // After the loops: closed before they end.
@@ -74,7 +76,8 @@ struct RealNode::Parts {
 RealNode::RealNode(RealNodeOptions options) : parts_(std::make_unique<Parts>(std::move(options))) {}
 
 RealNode::~RealNode() {
-  parts_->pool.shut_down();
+  parts_->reads.shut_down();
+  parts_->syncs.shut_down();
   for (auto& shard : parts_->shards) shard.loop.start_teardown();
   for (auto shard = parts_->shards.rbegin(); shard != parts_->shards.rend(); ++shard) shard->loop.finish_teardown();
 }

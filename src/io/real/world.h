@@ -1,4 +1,4 @@
-// RealNode: the real world of one node: a thread, loop, disk and network per shard, and the pool for blocking calls.
+// RealNode: the real world of one node: a thread, loop, disk and network per shard, and the pools for blocking calls.
 //
 //   RealNode node({.shards = 2});
 //   node.on_stop_signal([&] { ... });          // SIGTERM, SIGINT; optional
@@ -16,8 +16,9 @@
 namespace samsa::io::real {
 
 struct RealNodeOptions {
-  int shards = 0;            // 0: one per processor that this process may use.
-  int blocking_threads = 4;  // For cold reads, fdatasync and name look-ups.
+  int shards = 0;        // 0: one per processor that this process may use.
+  int read_threads = 4;  // For cold reads and name look-ups. Threads start when they are first needed.
+  int sync_threads = 4;  // For fdatasync.
   // Called first on the thread of every shard, to install log sinks and the like.
   std::function<void(int shard)> on_shard_start;
 };

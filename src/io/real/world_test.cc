@@ -26,6 +26,7 @@ TEST(RealNode, IdleShardsSleep) {
   const double before = cpu_seconds();
   node.run_until_done(ticker(node.worlds()[0].loop));
   EXPECT_LT(cpu_seconds() - before, 0.05);
+  EXPECT_GT(node.worlds()[0].loop.idle_time(), 400ms);
 }
 
 TEST(RealNode, StopSignalsReachTheCallback) {

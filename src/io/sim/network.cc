@@ -22,10 +22,30 @@ class SimStream final : public Stream {
   SimStream(SimNet& net, SimLoop& loop, std::shared_ptr<Connection> connection, int side)
       : net_(net), loop_(loop), connection_(std::move(connection)), side_(side) {}
   ~SimStream() override {
-    if (!loop_.tearing_down()) close();
+    if (loop_.tearing_down()) return;
+    SAMSA_ASSERT(!reading_ && !writing_, "a stream is destroyed while it is read or written");
+    close();
   }
 
   Task<Result<size_t>> read_some(MutableBytes into) override {
+    SAMSA_ASSERT(!std::exchange(reading_, true), "a stream has one reader at a time");
+    auto outcome = co_await read(into);
+    reading_ = false;
+    co_return outcome;
+  }
+  Task<Result<void>> write(std::span<const Chunk> chunks) override {
+    SAMSA_ASSERT(!std::exchange(writing_, true), "a stream has one writer at a time");
+    auto outcome = co_await write_all(chunks);
+    writing_ = false;
+    co_return outcome;
+  }
+
+  void close() override { net_.close(connection_, side_); }
+  [[nodiscard]] const Address& peer() const override { return connection_->ends[1 - side_].local; }
+  [[nodiscard]] const Address& local() const override { return connection_->ends[side_].local; }
+
+ private:
+  Task<Result<size_t>> read(MutableBytes into) {
     if (net_.kernel().random.below(8) == 0) co_await yield(loop_);
     End& end = own();
     while (true) {
@@ -37,7 +57,7 @@ class SimStream final : public Stream {
     }
   }
 
-  Task<Result<void>> write(std::span<const Chunk> chunks) override {
+  Task<Result<void>> write_all(std::span<const Chunk> chunks) {
     Kernel& kernel = net_.kernel();
     if (kernel.random.below(8) == 0) co_await yield(loop_);
     const bool breaks = kernel.chance(kernel.faults.reset);
@@ -69,11 +89,6 @@ class SimStream final : public Stream {
     co_return {};
   }
 
-  void close() override { net_.close(connection_, side_); }
-  [[nodiscard]] const Address& peer() const override { return connection_->ends[1 - side_].local; }
-  [[nodiscard]] const Address& local() const override { return connection_->ends[side_].local; }
-
- private:
   End& own() { return connection_->ends[side_]; }
   End& other() { return connection_->ends[1 - side_]; }
 
@@ -122,6 +137,8 @@ class SimStream final : public Stream {
   SimLoop& loop_;
   const std::shared_ptr<Connection> connection_;
   const int side_;
+  bool reading_ = false;
+  bool writing_ = false;
 };
 
 class SimAccepted final : public AcceptedStream {

@@ -109,13 +109,14 @@ void SimWorld::run_for(Duration time) {
 }
 
 bool SimWorld::run_task(Loop& loop, Task<> task, Duration limit) {
-  bool ended = false;
-  static constexpr auto kRun = [](Task<> inner, bool& done) -> Task<> {
+  // Shared: a task that takes longer than the limit lives on.
+  auto ended = std::make_shared<bool>(false);
+  static constexpr auto kRun = [](Task<> inner, std::shared_ptr<bool> done) -> Task<> {
     co_await std::move(inner);
-    done = true;
+    *done = true;
   };
   spawn(loop, kRun(std::move(task), ended));
-  return run_until([&] { return ended; }, limit);
+  return run_until([&] { return *ended; }, limit);
 }
 
 void SimWorld::crash(SimNode& node) {

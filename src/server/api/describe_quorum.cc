@@ -16,6 +16,15 @@ io::Task<> handle_describe_quorum(RequestContext& context, protocol::DescribeQuo
     co_return;
   };
   co_await context.shard.node().on_metadata(context.shard.loop(), call);
+  if (context.version() >= 2) co_return;
+  // Directories and endpoints came with version 2.
+  response.nodes.clear();
+  for (auto& topic : response.topics) {
+    for (auto& partition : topic.partitions) {
+      for (auto& voter : partition.current_voters) voter.replica_directory_id = kZeroUuid;
+      for (auto& observer : partition.observers) observer.replica_directory_id = kZeroUuid;
+    }
+  }
 }
 
 }  // namespace samsa::server

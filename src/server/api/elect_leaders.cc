@@ -14,6 +14,7 @@ io::Task<> handle_elect_leaders(RequestContext& context, protocol::ElectLeadersR
   auto answer = co_await ask_controller(context, request, &metadata::ControllerRuntime::elect_leaders, request.timeout_ms);
   if (answer) {
     response = std::move(*answer);
+    if (context.version() < 1) response.error_code = 0;
   } else {
     response.error_code = to_wire(answer.error().code);
   }

@@ -117,7 +117,7 @@ io::Task<> Listing::list_one(Shard& shard, Work& work) {
   }
   work.answer->timestamp = result->timestamp;
   work.answer->offset = result->offset;
-  work.answer->leader_epoch = result->leader_epoch;
+  if (context_.version() >= 4) work.answer->leader_epoch = result->leader_epoch;
 }
 
 // `end`: what the asker may see; a hit at or above it does not count.

@@ -1,0 +1,150 @@
+#include "io/real/stream.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "io/conformance.h"
+#include "io/real/disk.h"
+#include "io/real/world.h"
+
+namespace {
+std::atomic<int64_t> allocations{0};
+}  // namespace
+
+// Every allocation of the test binary is counted, so that a steady state can be shown to have none.
+void* operator new(size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  void* memory = std::malloc(size);
+  if (!memory) std::abort();
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace samsa::io::real {
+namespace {
+
+using conformance::connect_pair;
+using conformance::pattern;
+using conformance::read_up_to;
+
+#if !defined(__has_feature)
+#define __has_feature(x) 0
+#endif
+
+TEST(RealStream, SteadyStateAllocatesNothing) {
+  if (__has_feature(address_sanitizer)) GTEST_SKIP() << "frames have no free list under the address sanitizer";
+  RealNode node({.shards = 2});
+  World& world = node.worlds()[0];
+  World& other = node.worlds()[1];
+  int64_t during = -1;
+  const auto body = [&]() -> Task<> {
+    auto pair = co_await connect_pair(world);
+    Buffer buffer(100);
+    const Chunk chunk{buffer, nullptr};
+    const auto remote = [&]() -> Task<int> { co_return other.loop.shard(); };
+    int64_t before = 0;
+    for (int i = 0; i < 1100; ++i) {
+      if (i == 100) before = allocations.load();
+      EXPECT_TRUE(co_await pair.client->write({&chunk, 1}));
+      EXPECT_TRUE(co_await pair.server->read_some(buffer));
+      EXPECT_TRUE(co_await pair.server->write({&chunk, 1}));
+      EXPECT_TRUE(co_await pair.client->read_some(buffer));
+      co_await call_on(world.loop, other.loop, remote);
+      co_await sleep_for(world.loop, std::chrono::nanoseconds(1));
+    }
+    during = allocations.load() - before;
+  };
+  node.run_until_done(body());
+  EXPECT_EQ(during, 0);
+}
+
+class ColdFiles : public testing::Test {
+ protected:
+  ~ColdFiles() override { ::unlink(path.c_str()); }
+  // A file that has been written and dropped from the page cache.
+  std::shared_ptr<File> make_cold(Disk& disk, Bytes content) {
+    auto file = disk.open(path, OpenMode::kCreateTruncate);
+    EXPECT_TRUE(file && (*file)->write_at(content, 0) && (*file)->sync_now());
+    posix_fadvise((*file)->native_handle(), 0, 0, POSIX_FADV_DONTNEED);
+    return *file;
+  }
+  std::string path = "samsa-io-cold-" + std::to_string(getpid());
+};
+
+TEST_F(ColdFiles, AreReadByThePoolAndSent) {
+  RealNode node({.shards = 1});
+  World& world = node.worlds()[0];
+  const Buffer content = pattern(3'000'000);
+  const auto body = [&]() -> Task<> {
+    auto file = make_cold(world.disk, content);
+    Buffer into(content.size());
+    EXPECT_EQ((co_await file->read_at_async(into, 0)).value(), content.size());
+    EXPECT_EQ(into, content);
+    auto pair = co_await connect_pair(world);
+    for (const uint64_t length : {uint64_t{5'000}, uint64_t{100'000}, uint64_t{2'900'000}}) {
+      file = make_cold(world.disk, content);
+      const FileSlice slice{file, 50'000, length};
+      const Buffer head = pattern(30);
+      const std::vector<Chunk> chunks = {{head, nullptr}, {{}, &slice}, {head, nullptr}};
+      const auto send = [&]() -> Task<> {
+        const auto outcome = co_await pair.server->write(chunks);
+        EXPECT_TRUE(outcome);
+      };
+      TaskGroup group(world.loop);
+      group.spawn(send());
+      const auto got = co_await read_up_to(*pair.client, length + 60);
+      CO_ASSERT(got && got->size() == length + 60);
+      EXPECT_TRUE(std::equal(head.begin(), head.end(), got->begin()));
+      EXPECT_TRUE(std::equal(got->begin() + 30, got->end() - 30, content.begin() + 50'000));
+      EXPECT_TRUE(std::equal(head.begin(), head.end(), got->end() - 30));
+      co_await group.join();
+    }
+  };
+  node.run_until_done(body());
+}
+
+TEST(RealStream, FloodsDoNotHoldUpOthers) {
+  // One connection has megabytes to read at once; another one's request comes in between.
+  RealNode node({.shards = 1});
+  World& world = node.worlds()[0];
+  const auto body = [&]() -> Task<> {
+    auto flood = co_await connect_pair(world);
+    auto quiet = co_await connect_pair(world);
+    const Buffer many(64 << 20);
+    const auto send = [&]() -> Task<> {
+      const Chunk chunk{many, nullptr};
+      co_await flood.client->write({&chunk, 1});
+    };
+    size_t drained = 0;
+    const auto drain = [&]() -> Task<> {
+      Buffer buffer(16 * 1024);
+      while (drained < many.size()) {
+        auto n = co_await flood.server->read_some(buffer);
+        CO_ASSERT(n && *n > 0);
+        drained += *n;
+      }
+    };
+    TaskGroup group(world.loop);
+    group.spawn(send());
+    group.spawn(drain());
+    int answers = 0;
+    while (drained < many.size()) {
+      co_await conformance::write_text(*quiet.client, "x");
+      co_await read_up_to(*quiet.server, 1);
+      ++answers;
+      co_await yield(world.loop);
+    }
+    co_await group.join();
+    EXPECT_GT(answers, 50);
+  };
+  node.run_until_done(body());
+}
+
+}  // namespace
+}  // namespace samsa::io::real

@@ -1,0 +1,170 @@
+#include "main/serve.h"
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "io/real/world.h"
+#include "main/log_output.h"
+#include "server/node.h"
+
+namespace samsa::main {
+
+namespace {
+
+struct Options {
+  std::string file;
+  std::vector<std::string> overrides;
+};
+
+int complain(std::string_view what) {
+  std::fputs(fmt::format("samsa: {}\n", what).c_str(), stderr);
+  return 1;
+}
+
+Result<config::Properties> read_properties(const Options& options) {
+  std::string text(config::ServerConfig::embedded_properties());
+  if (!options.file.empty()) {
+    std::ifstream file(options.file, std::ios::binary);
+    text.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    if (!file.is_open() || file.bad()) {
+      return fail(ErrorCode::kInvalidConfig, fmt::format("cannot read the configuration file {}: {}", options.file, std::strerror(errno)));
+    }
+  }
+  auto properties = config::parse_properties(text);
+  if (!properties) return fail(properties.error().code, fmt::format("{}: {}", options.file, properties.error().text()));
+  for (const auto& entry : options.overrides) {
+    const size_t equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail(ErrorCode::kInvalidConfig, fmt::format("--override {} is not of the form key=value", entry));
+    }
+    (*properties)[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  return properties;
+}
+
+std::string roles_text(const server::NodeSettings& settings) {
+  return settings.broker && settings.controller ? "broker,controller" : settings.broker ? "broker" : "controller";
+}
+
+// The block that says what has started.
+std::string start_text(const server::Node& node, const config::ServerConfig& config, std::chrono::nanoseconds took) {
+  const auto& settings = node.settings();
+  std::vector<std::string> listeners;
+  for (size_t i = 0; i < settings.listeners.size(); ++i) {
+    const auto& listener = settings.listeners[i];
+    listeners.push_back(fmt::format("{}://{}", listener.name, io::Address{listener.bind.host, node.bound()[i].port}.to_string()));
+  }
+  return fmt::format(
+      "samsa {} is ready\n"
+      "  cluster id   {}\n"
+      "  node id      {}\n"
+      "  roles        {}\n"
+      "  listeners    {}\n"
+      "  log dirs     {}\n"
+      "  durability   {}\n"
+      "  shards       {}\n"
+      "  started in   {:.1f} ms\n",
+      SAMSA_VERSION, node.cluster_id(), settings.node_id, roles_text(settings), fmt::join(listeners, ", "),
+      fmt::join(settings.log_dirs, ", "),
+      config.flag("samsa.durable.appends") ? "acknowledged records are synced to disk" : "acknowledged records are in the page cache, as Kafka's",
+      node.worlds().size(), std::chrono::duration<double, std::milli>(took).count());
+}
+
+class Server {
+ public:
+  Server(server::NodeSettings settings, std::shared_ptr<const config::ServerConfig> config, std::chrono::steady_clock::time_point began)
+      : config_(std::move(config)),
+        began_(began),
+        world_({.shards = static_cast<int>(config_->number("samsa.shards")), .on_shard_start = [](int) { install_server_log(); }}),
+        node_(world_.worlds(), std::move(settings), [this](Error error) { fault(std::move(error)); }) {}
+
+  int run() {
+    world_.on_stop_signal([this](int signal) {
+      SAMSA_LOG_INFO("signal {}: stopping", signal);
+      ask_to_stop();
+    });
+    world_.run_until_done(main());
+    return code_;
+  }
+
+ private:
+  void ask_to_stop() {
+    stop_asked_ = true;
+    stop_.notify_all();
+  }
+  void fault(Error error) {
+    SAMSA_LOG_ERROR("the node cannot go on: {}", error.text());
+    code_ = 1;
+    ask_to_stop();
+  }
+
+  io::Task<> main() {
+    const auto started = co_await node_.start();
+    if (!started) {
+      complain(started.error().text());
+      code_ = 1;
+    } else {
+      const auto took = std::chrono::steady_clock::now() - began_;
+      std::fputs(start_text(node_, *config_, took).c_str(), stderr);
+      while (!stop_asked_) co_await stop_.wait(world_.worlds()[0].loop);
+    }
+    co_await node_.stop();
+    if (started) SAMSA_LOG_INFO("stopped");
+  }
+
+  std::shared_ptr<const config::ServerConfig> config_;
+  std::chrono::steady_clock::time_point began_;
+  io::real::RealNode world_;
+  server::Node node_;
+  io::Signal stop_;
+  bool stop_asked_ = false;
+  int code_ = 0;
+};
+
+int parse(std::vector<std::string> arguments, Options& options) {
+  CLI::App app("Runs a Samsa node: broker, controller or both.", "samsa serve");
+  app.add_option("file", options.file, "server.properties; without it one node on 127.0.0.1:9092 with its data in ./data");
+  app.add_option("--override", options.overrides, "key=value over the file's; may be given several times")->allow_extra_args(false);
+  std::ranges::reverse(arguments);
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? -1 : code;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int serve(std::vector<std::string> arguments) {
+  const auto began = std::chrono::steady_clock::now();
+  std::signal(SIGPIPE, SIG_IGN);
+  Options options;
+  if (const int code = parse(std::move(arguments), options); code != 0) return code < 0 ? 0 : code;
+  auto properties = read_properties(options);
+  if (!properties) return complain(properties.error().text());
+  auto read = config::ServerConfig::from(std::move(*properties));
+  if (!read) return complain(read.error().text());
+  auto config = std::make_shared<const config::ServerConfig>(std::move(*read));
+  install_server_log();
+  for (const auto& warning : config->warnings) SAMSA_LOG_WARN("{}", warning);
+  for (const auto& name : config->unknown) SAMSA_LOG_WARN("unknown setting {} is ignored", name);
+  auto settings = server::NodeSettings::from(config);
+  if (!settings) return complain(settings.error().text());
+  settings->auto_format = options.file.empty();
+  Server server(std::move(*settings), config, began);
+  return server.run();
+}
+
+}  // namespace samsa::main

@@ -1,0 +1,102 @@
+#include "server/settings.h"
+
+namespace samsa::server {
+
+namespace {
+
+using config::ServerConfig;
+
+std::chrono::milliseconds ms(const ServerConfig& config, std::string_view name) { return std::chrono::milliseconds(config.number(name)); }
+int32_t int32(const ServerConfig& config, std::string_view name) { return static_cast<int32_t>(config.number(name)); }
+
+// The names of Kafka's CompressionType ids, as offsets.topic.compression.codec has them.
+std::string codec_of_id(int64_t id) {
+  constexpr const char* kNames[] = {"uncompressed", "gzip", "snappy", "lz4", "zstd"};
+  return id >= 0 && id < 5 ? kNames[id] : "producer";
+}
+
+void read_listeners(const ServerConfig& config, NodeSettings& into) {
+  for (const auto& listener : config.listeners) {
+    ListenerSettings settings;
+    settings.name = listener.name;
+    settings.bind = {listener.host, static_cast<uint16_t>(listener.port)};
+    settings.security_protocol = static_cast<int16_t>(listener.protocol);
+    settings.controller = config.is_controller_listener(listener.name);
+    for (const auto& advertised : settings.controller ? config.advertised_controller : config.advertised) {
+      if (advertised.name == listener.name) settings.advertised = io::Address{advertised.host, static_cast<uint16_t>(advertised.port)};
+    }
+    into.listeners.push_back(std::move(settings));
+  }
+}
+
+Result<void> read_quorum(const ServerConfig& config, NodeSettings& into) {
+  const std::string listener = config.controller_listener_names.empty() ? "CONTROLLER" : config.controller_listener_names.front();
+  if (const std::string voters = config.text("controller.quorum.voters"); !voters.empty()) {
+    TRY_ASSIGN(into.static_voters, raft::parse_static_voters(voters, listener));
+  }
+  for (const auto& server : config.bootstrap_servers) into.bootstrap_servers.push_back({server.host, static_cast<uint16_t>(server.port)});
+  return {};
+}
+
+void read_topics(const ServerConfig& config, NodeSettings& into) {
+  into.num_partitions = int32(config, "num.partitions");
+  into.default_replication_factor = static_cast<int16_t>(config.number("default.replication.factor"));
+  into.auto_create_topics = config.flag("auto.create.topics.enable");
+  into.offsets_topic_partitions = int32(config, "offsets.topic.num.partitions");
+  into.offsets_topic_replication_factor = static_cast<int16_t>(config.number("offsets.topic.replication.factor"));
+  into.offsets_topic_segment_bytes = int32(config, "offsets.topic.segment.bytes");
+  into.offsets_topic_compression = codec_of_id(config.number("offsets.topic.compression.codec", 0));
+  into.transaction_topic_partitions = int32(config, "transaction.state.log.num.partitions");
+  into.transaction_topic_replication_factor = static_cast<int16_t>(config.number("transaction.state.log.replication.factor"));
+  into.transaction_topic_segment_bytes = int32(config, "transaction.state.log.segment.bytes");
+  into.transaction_topic_min_isr = int32(config, "transaction.state.log.min.isr");
+  into.max_transaction_timeout_ms = config.number("transaction.max.timeout.ms");
+}
+
+void read_group(const ServerConfig& config, coordinator::GroupConfig& into) {
+  into.min_session_timeout = ms(config, "group.min.session.timeout.ms");
+  into.max_session_timeout = ms(config, "group.max.session.timeout.ms");
+  into.initial_rebalance_delay = ms(config, "group.initial.rebalance.delay.ms");
+  into.max_size = int32(config, "group.max.size");
+  into.offset_metadata_max_size = static_cast<size_t>(config.number("offset.metadata.max.bytes"));
+  into.offsets_retention = std::chrono::minutes(config.number("offsets.retention.minutes"));
+  into.offsets_retention_check = ms(config, "offsets.retention.check.interval.ms");
+  into.offset_commit_timeout = ms(config, "offsets.commit.timeout.ms");
+  into.load_buffer_size = static_cast<size_t>(config.number("offsets.load.buffer.size"));
+}
+
+void read_limits(const ServerConfig& config, NodeSettings& into) {
+  into.socket_request_max_bytes = int32(config, "socket.request.max.bytes");
+  into.queued_max_request_bytes = config.number("queued.max.request.bytes");
+  into.connections_max_idle = ms(config, "connections.max.idle.ms");
+  into.fetch_max_bytes = config.number("fetch.max.bytes");
+  into.fetch_session_slots = int32(config, "max.incremental.fetch.session.cache.slots");
+  into.max_request_partitions = int32(config, "max.request.partition.size.limit");
+  into.request_timeout = ms(config, "request.timeout.ms");
+  into.producer_id_expiration_ms = config.number("producer.id.expiration.ms");
+  into.retention_check = ms(config, "log.retention.check.interval.ms");
+  into.checkpoint_interval = ms(config, "log.flush.offset.checkpoint.interval.ms");
+  into.high_watermark_interval = ms(config, "replica.high.watermark.checkpoint.interval.ms");
+  into.controlled_shutdown = config.flag("controlled.shutdown.enable");
+}
+
+}  // namespace
+
+Result<NodeSettings> NodeSettings::from(std::shared_ptr<const ServerConfig> config) {
+  NodeSettings settings;
+  settings.node_id = config->node_id.value;
+  settings.broker = config->is_broker;
+  settings.controller = config->is_controller;
+  settings.log_dirs = config->log_dirs;
+  settings.metadata_log_dir = config->metadata_log_dir;
+  settings.rack = config->rack;
+  read_listeners(*config, settings);
+  TRY(read_quorum(*config, settings));
+  read_topics(*config, settings);
+  read_limits(*config, settings);
+  read_group(*config, settings.group);
+  settings.config = std::move(config);
+  return settings;
+}
+
+}  // namespace samsa::server

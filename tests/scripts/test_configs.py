@@ -1,0 +1,85 @@
+"""kafka-configs, kafka-get-offsets, kafka-broker-api-versions."""
+
+import re
+
+from scripts.test_console import make, produce
+
+
+def configs(t, *words, **how):
+    t.run("kafka-configs", "--bootstrap-server", "$B", *words, **how)
+
+
+def of_a_topic(t):
+    topic = t.topic("a")
+    make(t, topic)
+    one = ["--entity-type", "topics", "--entity-name", topic]
+    configs(t, *one, "--describe")
+    configs(t, *one, "--alter", "--add-config", "retention.ms=12345,cleanup.policy=[compact,delete]")
+    configs(t, *one, "--describe", sort=True)
+    configs(t, "--topic", topic, "--describe", sort=True)
+    configs(t, *one, "--alter", "--delete-config", "retention.ms")
+    configs(t, *one, "--describe")
+    configs(t, *one, "--describe", "--all", sort=True)
+    configs(t, *one, "--alter", "--delete-config", "segment.ms")
+    configs(t, *one, "--alter", "--add-config", "no.such=1")
+    configs(t, *one, "--alter", "--add-config", "retention.ms=soon")
+    configs(t, *one, "--alter", "--add-config", "retention.ms")
+    configs(t, "--entity-type", "topics", "--entity-name", t.topic("missing"), "--describe")
+    configs(t, "--entity-type", "topics", "--entity-name", t.topic("missing"), "--alter", "--add-config", "retention.ms=1")
+
+
+def of_brokers(t):
+    one = ["--entity-type", "brokers", "--entity-name", "1"]
+    configs(t, *one, "--alter", "--add-config", "log.cleaner.threads=2")
+    configs(t, *one, "--describe")
+    configs(t, *one, "--alter", "--delete-config", "log.cleaner.threads")
+    configs(t, *one, "--describe")
+    every = ["--entity-type", "brokers", "--entity-default"]
+    configs(t, *every, "--alter", "--add-config", "log.retention.ms=86400000")
+    configs(t, *every, "--describe")
+    configs(t, *every, "--alter", "--delete-config", "log.retention.ms")
+    configs(t, *every, "--describe")
+    configs(t, *one, "--alter", "--add-config", "node.id=5")
+    configs(t, "--entity-type", "waiters", "--describe")
+
+
+def offsets(t):
+    topic = t.topic("a")
+    make(t, topic, "2")
+    produce(t, topic, "".join(f"key\tline {i}\n" for i in range(7)), "parse.key=true", note=False)
+
+    def get(*words, **how):
+        t.run("kafka-get-offsets", "--bootstrap-server", "$B", *words, sort=True, **how)
+
+    get("--topic", topic)
+    get("--topic", topic, "--time", "earliest")
+    get("--topic", topic, "--time", "-1")
+    get("--topic", topic, "--time", "max-timestamp", edit=lambda text: re.sub(r":\d$", ":N", text, flags=re.M))
+    get("--topic", topic, "--time", "1000")
+    get("--topic", topic, "--time", "4000000000000")
+    get("--topic", topic, "--partitions", "0")
+    get("--topic-partitions", f"{topic}:1")
+    get("--topic", f"{topic[:-2]}.*")
+    get("--topic", t.topic("missing"))
+    get("--topic", topic, "--time", "sometime")
+
+
+def api_versions(t):
+    t.run("kafka-broker-api-versions", "--bootstrap-server", "$B")
+
+
+def test_of_a_topic(compare):
+    compare(of_a_topic)
+
+
+def test_of_brokers(compare):
+    compare(of_brokers)
+
+
+def test_offsets(compare):
+    compare(offsets)
+
+
+def test_api_versions(compare):
+    """The list is the broker's, so the tools are held against each other at the same broker."""
+    compare(api_versions, against="same broker")
