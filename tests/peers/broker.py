@@ -34,6 +34,7 @@ BASE_PROPERTIES = {
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "num.partitions": "1",
+    "log.retention.ms": "-1",  # tests write records with times long ago
 }
 
 

@@ -34,7 +34,8 @@ class Transcript:
     def run(self, tool: str, *arguments: str, stdin="", note: bool = True, sort: bool = False, only=None, edit=None, timeout: float = 60.0):
         """One command; $B in an argument is the bootstrap address. `sort` where the order of lines is nobody's promise.
 
-        `only` keeps the lines that contain one of these words, `edit` changes the text before it is kept. `note=False` leaves the command out of the transcript.
+        `only` keeps the lines that contain one of these words, `edit` changes the text before it is kept. `note=False` leaves the command
+        out of the transcript.
         """
         words = [a.replace("$B", self.broker.bootstrap) for a in arguments]
         done = tool_programs.run(self.tools, tool, *words, stdin=stdin, timeout=timeout)
