@@ -1,7 +1,8 @@
 // Ping-pong over loopback: a server process with one shard, a client process with many connections. Prints requests per second and the
 // server's CPU per request, so that the cost of the loop, the sockets and the tasks is known without a broker on top.
 //
-//   loop_bench [connections=50] [requests=400000] [request bytes=100] [pipeline=1]
+//   loop_bench [connections=50] [requests=400000] [request bytes=100] [pipeline=1] [floods=0]
+// A flood is a further connection that keeps 1,000 requests in the pipe; its requests are not counted.
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -24,6 +25,7 @@ struct Load {
   int requests = 400'000;
   size_t bytes = 100;
   int pipeline = 1;
+  int floods = 0;
 };
 
 // Reads frames of a 4-byte length and answers each with as many bytes.
@@ -59,24 +61,49 @@ Task<> listen(World world, int port_pipe) {
   }
 }
 
+// One client connection: sends `pipeline` requests at once and reads their answers.
+class Asker {
+ public:
+  Asker(const Load& load, int pipeline) : request_((4 + load.bytes) * static_cast<size_t>(pipeline)), answer_(request_.size()) {
+    for (size_t at = 0; at < request_.size(); at += 4 + load.bytes) store_be(request_.data() + at, static_cast<uint32_t>(load.bytes));
+  }
+  Task<bool> connect(World world, uint16_t port) {
+    auto stream = co_await world.network.connect({"127.0.0.1", port}, std::chrono::seconds(10));
+    if (stream) stream_ = std::move(*stream);
+    co_return stream.has_value();
+  }
+  Task<bool> ask() {
+    const Chunk chunk{request_, nullptr};
+    if (!co_await stream_->write({&chunk, 1})) co_return false;
+    for (size_t got = 0; got < answer_.size();) {
+      auto n = co_await stream_->read_some(MutableBytes(answer_).subspan(got));
+      if (!n || *n == 0) co_return false;
+      got += *n;
+    }
+    co_return true;
+  }
+
+ private:
+  Buffer request_;
+  Buffer answer_;
+  std::unique_ptr<Stream> stream_;
+};
+
 Task<> ask(World world, uint16_t port, const Load& load, int& left, std::vector<int64_t>& latencies) {
-  auto stream = co_await world.network.connect({"127.0.0.1", port}, std::chrono::seconds(10));
-  if (!stream) co_return;
-  const auto pipeline = static_cast<size_t>(load.pipeline);
-  Buffer request((4 + load.bytes) * pipeline);
-  for (size_t i = 0; i < pipeline; ++i) store_be(request.data() + i * (4 + load.bytes), static_cast<uint32_t>(load.bytes));
-  Buffer answer(request.size());
+  Asker asker(load, load.pipeline);
+  if (!co_await asker.connect(world, port)) co_return;
   while (left > 0) {
     left -= load.pipeline;
     const MonoTime start = world.loop.now_precise();
-    const Chunk chunk{request, nullptr};
-    if (!co_await (*stream)->write({&chunk, 1})) co_return;
-    for (size_t got = 0; got < answer.size();) {
-      auto n = co_await (*stream)->read_some(MutableBytes(answer).subspan(got));
-      if (!n || *n == 0) co_return;
-      got += *n;
-    }
+    if (!co_await asker.ask()) co_return;
     latencies.push_back((world.loop.now_precise() - start).count());
+  }
+}
+
+Task<> flood(World world, uint16_t port, const Load& load, const int& left) {
+  Asker asker(load, 1000);
+  if (!co_await asker.connect(world, port)) co_return;
+  while (left > 0 && co_await asker.ask()) {
   }
 }
 
@@ -87,6 +114,7 @@ Task<> run_client(World world, uint16_t port, const Load& load) {
   const MonoTime start = world.loop.now_precise();
   TaskGroup group(world.loop);
   for (int i = 0; i < load.connections; ++i) group.spawn(ask(world, port, load, left, latencies));
+  for (int i = 0; i < load.floods; ++i) group.spawn(flood(world, port, load, left));
   co_await group.join();
   const double seconds = static_cast<double>((world.loop.now_precise() - start).count()) / 1e9;
   std::sort(latencies.begin(), latencies.end());
@@ -109,6 +137,7 @@ int main(int argc, char** argv) {
   if (argc > 2) load.requests = std::atoi(argv[2]);
   if (argc > 3) load.bytes = static_cast<size_t>(std::atoi(argv[3]));
   if (argc > 4) load.pipeline = std::atoi(argv[4]);
+  if (argc > 5) load.floods = std::atoi(argv[5]);
   int port_pipe[2];
   if (pipe(port_pipe) != 0) return 1;
   const pid_t server = fork();

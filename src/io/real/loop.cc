@@ -25,6 +25,8 @@ int64_t read_clock(clockid_t clock) {
 
 }  // namespace
 
+thread_local constinit const EpollLoop* EpollLoop::running_loop_ = nullptr;
+
 Watch::~Watch() {
   SAMSA_ASSERT((!reader_ && !writer_) || loop_->tearing_down(), "a stream is destroyed while it is read or written");
   if (reader_) reader_->watch_ = nullptr;
@@ -54,6 +56,7 @@ EpollLoop::~EpollLoop() {
 
 void EpollLoop::run() {
   now_ = now_precise();
+  running_loop_ = this;
   while (!stopped_.load(std::memory_order_relaxed)) {
     const int timeout_ms = poll_timeout_ms();
     const int64_t before_ns = timeout_ms == 0 ? 0 : now_precise().ns;
@@ -64,10 +67,12 @@ void EpollLoop::run() {
     run_timers();
     if (remote_.load(std::memory_order_relaxed)) run_remote(false);
     for (int i = 0; i < kRoundsPerTurn && !ready_.empty(); ++i) {
-      if (i > 0 && (now_ = now_precise()).ns > turn_end) break;
+      if (i > 0) now_ = now_precise();
+      if (now_.ns > turn_end) break;
       run_round();
     }
   }
+  running_loop_ = nullptr;
 }
 
 void EpollLoop::stop() {

@@ -55,13 +55,18 @@ class EpollLoop final : public Loop {
 
   using Loop::post_remote;
   void post(std::coroutine_handle<> handle) override {
+    check_thread();
     if (!tearing_down()) ready_.push_back(handle);
   }
   void post_remote(RemoteItem& item) override;
   void add_timer(Timer& timer) override {
+    check_thread();
     if (!tearing_down()) timers_.add(timer);
   }
-  void cancel_timer(Timer& timer) override { timers_.remove(timer); }
+  void cancel_timer(Timer& timer) override {
+    check_thread();
+    timers_.remove(timer);
+  }
   [[nodiscard]] MonoTime now() const override { return now_; }
   [[nodiscard]] TimestampMs wall_ms() const override;
   [[nodiscard]] MonoTime now_precise() const override;
@@ -79,10 +84,14 @@ class EpollLoop final : public Loop {
  private:
   void poll(int timeout_ms);
   [[nodiscard]] int poll_timeout_ms();
+  // While it runs, only its own thread may use it; a signal or stream of another shard is a mistake that would corrupt both.
+  void check_thread() const { SAMSA_ASSERT(!running_loop_ || running_loop_ == this, "a loop is used from another shard: use post_remote"); }
   void run_timers();
   void run_remote(bool dropped);
   void run_round();
   void wake();
+
+  static thread_local constinit const EpollLoop* running_loop_;
 
   const int shard_;
   Random random_;

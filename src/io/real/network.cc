@@ -169,7 +169,7 @@ Result<std::unique_ptr<Listener>> RealNetwork::listen(const Address& address) {
 }
 
 Task<Result<std::unique_ptr<Stream>>> RealNetwork::connect(const Address& to, Duration timeout) {
-  const Address address = to;
+  const Address address = to;  // NOLINT(performance-unnecessary-copy-initialization): the caller's may end before the connect does.
   const MonoTime deadline = loop_.now() + timeout;
   CO_TRY_ASSIGN(const auto targets, co_await look_up(loop_, pool_, address, deadline));
   Error error;

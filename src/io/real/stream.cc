@@ -60,6 +60,7 @@ bool RealStream::spent(Budget& budget) const {
 }
 
 Task<Result<size_t>> RealStream::read_some(MutableBytes into) {
+  SAMSA_ASSERT(!into.empty(), "no room to read into would look like the end of the stream");
   while (watch_.is_open()) {
     if (!watch_.readable) {
       co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kRead);

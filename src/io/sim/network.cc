@@ -29,6 +29,7 @@ class SimStream final : public Stream {
 
   Task<Result<size_t>> read_some(MutableBytes into) override {
     SAMSA_ASSERT(!std::exchange(reading_, true), "a stream has one reader at a time");
+    SAMSA_ASSERT(!into.empty(), "no room to read into would look like the end of the stream");
     auto outcome = co_await read(into);
     reading_ = false;
     co_return outcome;
@@ -394,7 +395,7 @@ Result<std::unique_ptr<Listener>> SimNetwork::listen(const Address& address) {
 }
 
 Task<Result<std::unique_ptr<Stream>>> SimNetwork::connect(const Address& to, Duration timeout) {
-  const Address address = to;
+  const Address address = to;  // NOLINT(performance-unnecessary-copy-initialization): the caller's may end before the connect does.
   const MonoTime deadline = loop_.now() + timeout;
   Kernel& kernel = net_.kernel();
   Host* target = net_.find_host(address.host, host_);

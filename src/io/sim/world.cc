@@ -22,9 +22,9 @@ void SimNode::stop() {
   auto& shards = boots_.back().shards;
   for (auto& shard : shards) shard.loop.start_teardown();
   while (true) {
-    SimLoop* latest = nullptr;
+    SimLoop* latest = &shards.front().loop;
     for (auto& shard : shards) {
-      if (!latest || shard.loop.latest_task() > latest->latest_task()) latest = &shard.loop;
+      if (shard.loop.latest_task() > latest->latest_task()) latest = &shard.loop;
     }
     if (latest->latest_task() == 0) return;
     latest->destroy_latest_task();
