@@ -241,6 +241,7 @@ io::Task<> Shard::retain() {
   while (!stopping_) {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::chrono::seconds(1)))) break;
     logs_.remove_deleted_files();
+    logs_.check_space();
     co_await logs_.flush_due_logs();
     if (!stopping_ && world_.loop.now() >= next_retention) {
       next_retention = io::after(world_.loop.now(), settings_.retention_check);
@@ -253,9 +254,20 @@ io::Task<> Shard::retain() {
   }
 }
 
+// Compacts one log after the other, and looks again after a while when there was none (log.cleaner.backoff.ms).
+io::Task<> Shard::compact() {
+  constexpr std::chrono::seconds kBackoff(15);
+  while (!stopping_) {
+    if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), kBackoff))) break;
+    while (!stopping_ && co_await logs_.clean_dirtiest()) {
+    }
+  }
+}
+
 void Shard::start_timers() {
   if (settings_.connections_max_idle.count() > 0) spawn(close_idle_connections());
   spawn(retain());
+  spawn(compact());
 }
 
 io::Task<std::vector<bool>> Shard::stop() {

@@ -98,6 +98,7 @@ class Shard final : public metadata::ImageSubscriber {
   io::Task<> run_connection(std::shared_ptr<Connection> connection);
   io::Task<> close_idle_connections();
   io::Task<> retain();
+  io::Task<> compact();
 
   Node& node_;
   io::World world_;

@@ -258,6 +258,9 @@ class Log {
   Result<void> assign_topic_id(Uuid id);
   [[nodiscard]] const LogConfig& config() const { return config_; }
   void update_config(const LogConfig& config);
+  // The disk is nearly full: batches of clients are refused with KAFKA_STORAGE_ERROR (retriable) until there is room again. Coordinators,
+  // markers and the quorum go on, out of the reserve.
+  void set_refusing(bool refusing) { refusing_ = refusing; }
   [[nodiscard]] uint64_t size_bytes() const;
   [[nodiscard]] size_t segment_count() const;
   [[nodiscard]] std::vector<ActiveProducer> active_producers() const;
@@ -317,6 +320,7 @@ class Log {
   TimestampMs last_flush_ms_ = 0;
   bool topic_id_stored_ = false;
   bool directory_dirty_ = true;  // Files were made or renamed since the directory was synced.
+  bool refusing_ = false;
   bool closed_ = false;
   std::optional<Error> failure_;  // A write or sync failed: nothing more is written.
 

@@ -47,6 +47,9 @@ protocol::ProduceRules rules_of(const LogConfig& config, const LeaderAppend& opt
 
 Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend& options) {
   if (failure_) return fail(*failure_);
+  if (refusing_ && options.origin == AppendOrigin::kClient) {
+    return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: the disk is nearly full", directory_));
+  }
   Checked checked;
   TRY(check_record_data(batch, options, checked));
   const protocol::BatchView& view = checked.view;

@@ -178,6 +178,42 @@ TEST_F(DirectoriesTest, AFailingDirectoryGoesOfflineAlone) {
   EXPECT_EQ(world.loop.run(logs->close()), (std::vector<bool>{false, true}));
 }
 
+TEST_F(DirectoriesTest, ProduceIsRefusedBeforeTheDiskIsFull) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  auto directories = open().value();
+  LogManagerConfig small;
+  small.reserve_bytes = 5000;
+  LogManager logs(world.loop, world.disk, small);
+  logs.set_directories(directories->paths());
+  world.disk.capacity = 100'000;
+  Log* log = *world.loop.run(logs.get_or_create({"topic", 0}, Uuid{7, 700}, config, 0));
+  int accepted = 0;
+  for (;; ++accepted) {
+    logs.check_space();
+    Buffer batch = make_batch({.count = 1, .value_size = 1000});
+    auto info = log->append_as_leader(batch, {});
+    if (info) continue;
+    EXPECT_TRUE(error_is_retriable(info.error().code));
+    break;
+  }
+  EXPECT_GT(accepted, 80);
+  EXPECT_LT(world.disk.used(), 100'000u) << "the reserve is not touched by clients";
+  EXPECT_TRUE(logs.is_full(0));
+  Buffer own = make_batch({});
+  EXPECT_TRUE(log->append_as_leader(own, {.origin = AppendOrigin::kCoordinator}).has_value());
+  log->set_high_watermark(log->log_end_offset());
+  LogConfig none = config;
+  none.retention_ms = 0;
+  none.file_delete_delay_ms = 0;
+  log->update_config(none);
+  world.loop.advance(10);
+  EXPECT_EQ(world.loop.run(logs.delete_old_segments()), 1u);
+  logs.check_space();
+  append(*log, 1);
+  world.loop.run(logs.close());
+}
+
 TEST_F(DirectoriesTest, MovesBetweenDirectories) {
   format("/a", kDirectoryA);
   format("/b", kDirectoryB);

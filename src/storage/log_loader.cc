@@ -272,7 +272,11 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
   }
   producers.set_end_offset(previous_last + 1);
   // The batches say what epochs there are; the file may be older than a truncation. Not so for a segment in the middle.
-  if (tail) loaded_.epochs->truncate_from_end(previous_last + 1);
+  // Its indexes are written anew from here on: they are synced again only by a flush that begins here.
+  if (tail) {
+    loaded_.epochs->truncate_from_end(previous_last + 1);
+    loaded_.recovery_point = std::min(loaded_.recovery_point, previous_last + 1);
+  }
   const uint64_t end = segment.size();
   segment.restart_indexing(from);
   CO_TRY_ASSIGN(auto file, segment.open_file());
@@ -306,6 +310,10 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
     segment.set_size(good);
   }
   CO_TRY(segment.finish());
+  if (!tail) {
+    CO_TRY(co_await segment.sync());
+    CO_TRY(disk_.sync_directory(options_.directory));
+  }
   CO_TRY(producers.write_snapshot(false));
   co_return good == end;
 }

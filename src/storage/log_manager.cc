@@ -135,6 +135,7 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
     co_return fail(std::move(log).error());
   }
   Log* made = log->get();
+  made->set_refusing(is_full(directory));
   logs_[key] = {*std::move(log), directory};
   ++counts_[static_cast<size_t>(directory)];
   co_return made;
@@ -311,9 +312,14 @@ void LogManager::check_space() {
     if (offline_[i]) continue;
     const auto space = disk_.space(directories_[i]);
     if (!space) continue;
-    const bool full = space->usable_bytes < config_.reserve_bytes;
+    const bool full = space->usable_bytes < std::min(config_.reserve_bytes, space->total_bytes / 20);
     if (full == full_[i]) continue;
     full_[i] = full;
+    for (auto* logs : {&logs_, &futures_}) {
+      for (auto& [partition, entry] : *logs) {
+        if (entry.directory == static_cast<int>(i)) entry.log->set_refusing(full);
+      }
+    }
     if (full) {
       SAMSA_LOG_WARN("log directory {}: {} bytes left, below the reserve of {}: produce is refused", directories_[i], space->usable_bytes,
                      config_.reserve_bytes);

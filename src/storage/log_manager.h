@@ -34,7 +34,7 @@ struct LogManagerConfig {
   bool verify_transactions = true;
   size_t cleaner_dedupe_bytes = 128U << 20;        // log.cleaner.dedupe.buffer.size: at most, for the time of a cleaning.
   double cleaner_max_bytes_per_second = 1e300;    // log.cleaner.io.max.bytes.per.second.
-  uint64_t reserve_bytes = 0;        // Clients' appends are refused when less is free (ours, samsa.log.dir.reserve.bytes); 0: off.
+  uint64_t reserve_bytes = 16U << 20;             // Clients' batches are refused when less is free, or 5 % of a small disk (ours); 0: off.
 };
 
 class LogManager {
