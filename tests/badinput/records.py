@@ -20,8 +20,10 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-def record(offset_delta: int, value: bytes | None = b"value", key: bytes | None = b"key", timestamp_delta: int = 0, headers: bytes = b"\0",
-           length: int | None = None) -> bytes:
+def record(
+    offset_delta: int, value: bytes | None = b"value", key: bytes | None = b"key", timestamp_delta: int = 0, headers: bytes = b"\0",
+    length: int | None = None,
+) -> bytes:
     """One record; `headers` is their count and bytes, `length` lies about the record's length."""
     body = b"\0" + varint(timestamp_delta) + varint(offset_delta)
     for part in (key, value):
@@ -50,7 +52,6 @@ def gzip_batch(records: bytes, count: int, **wrong) -> bytes:
 
 
 PRODUCE = 0
-LIST_OFFSETS = 2
 
 
 def produce_request(topic: str, records: bytes | None, *, version: int = 8, acks: int = -1, partition: int = 0, correlation_id: int = 5) -> bytes:
@@ -70,10 +71,6 @@ def produce(connection: rawwire.Connection, topic: str, records: bytes | None, *
 
 
 def end_offset(connection: rawwire.Connection, topic: str) -> int:
-    """ListOffsets v1, latest, of partition 0."""
-    body = struct.pack(">i", -1) + struct.pack(">i", 1) + rawwire.string(topic) + struct.pack(">iiq", 1, 0, -1)
-    answer = connection.call(rawwire.request(LIST_OFFSETS, 1, body, correlation_id=6))
-    name_length = struct.unpack_from(">h", answer, 8)[0]
-    _, error, _, offset = struct.unpack_from(">ihqq", answer, 10 + name_length + 4)
+    error, offset = rawwire.end_offset(connection, topic)
     assert error == 0, f"ListOffsets answered {error}"
     return offset

@@ -5,6 +5,7 @@ import time
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from interop.driver import Driver, DriverError
+from peers import rawwire
 
 
 def topic_of(driver: Driver, name: str, partitions: int = 1, **configs: str) -> str:
@@ -15,7 +16,16 @@ def topic_of(driver: Driver, name: str, partitions: int = 1, **configs: str) -> 
     else:
         admin = AdminClient({"bootstrap.servers": driver.bootstrap})
         admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
+    wait_for_leaders(driver.bootstrap, name, partitions)
     return name
+
+
+def wait_for_leaders(bootstrap: str, topic: str, partitions: int):
+    """A broker hears of a new topic a moment after the controller. Not every client's retries leave a record single."""
+    host, port = bootstrap.split(":")
+    with rawwire.Connection(host, int(port)) as connection:
+        for partition in range(partitions):
+            eventually(lambda: rawwire.end_offset(connection, topic, partition)[0] == 0, pause=0.01)
 
 
 def produce(driver: Driver, topic: str, records: list[dict], codec="none", acks=-1, idempotent=False) -> list[int]:

@@ -98,3 +98,15 @@ def live_brokers(connection: Connection) -> int:
     if correlation_id != 78:
         raise ValueError(f"Metadata answered correlation {correlation_id}")
     return brokers
+
+
+LIST_OFFSETS = 2
+
+
+def end_offset(connection: Connection, topic: str, partition: int = 0) -> tuple[int, int]:
+    """(error code, end offset) by ListOffsets v1."""
+    body = struct.pack(">ii", -1, 1) + string(topic) + struct.pack(">iiq", 1, partition, -1)
+    answer = connection.call(request(LIST_OFFSETS, 1, body, correlation_id=79))
+    (name_length,) = struct.unpack_from(">h", answer, 8)
+    _, error, _, offset = struct.unpack_from(">ihqq", answer, 10 + name_length + 4)
+    return error, offset

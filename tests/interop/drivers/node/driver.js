@@ -3,22 +3,15 @@
 
 const readline = require('readline')
 const { Kafka, CompressionTypes, CompressionCodecs, PartitionAssigners, ConfigResourceTypes, logLevel } = require('kafkajs')
-const lz4 = require('lz4js')
-const xxhash = require('lz4js/xxh32.js')
+const lz4 = require('lz4-napi')
 const snappy = require('kafkajs-snappy')
 const zstd = require('@bokuweb/zstd-wasm')
 
 // kafkajs comes with gzip and takes the other codecs as plug-ins.
 CompressionCodecs[CompressionTypes.Snappy] = snappy
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
-  compress: async encoder => {
-    const frame = Buffer.from(lz4.compress(encoder.buffer))
-    // One block depends on no other, but lz4js does not say so, and brokers read independent blocks only.
-    frame[4] |= 0x20
-    frame[6] = (xxhash.hash(0, frame, 4, 2) >>> 8) & 0xff
-    return frame
-  },
-  decompress: async buffer => Buffer.from(lz4.decompress(buffer)),
+  compress: async encoder => lz4.compressFrame(encoder.buffer),
+  decompress: async buffer => lz4.decompressFrame(buffer),
 })
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   compress: async encoder => Buffer.from(zstd.compress(encoder.buffer, 3)),
@@ -33,7 +26,7 @@ const ASSIGNORS = { roundrobin: PartitionAssigners.roundRobin }
 
 const print = ({ label, log }) => process.stderr.write(`${label} ${log.message} ${log.error || ''} ${log.stack || ''}\n`)
 const kafka = new Kafka({
-  brokers: [process.argv[2]], clientId: 'kafkajs-driver', logLevel: logLevel.WARN, logCreator: () => print,
+  brokers: [process.argv[2]], clientId: 'kafkajs-driver', connectionTimeout: 10000, logLevel: logLevel.WARN, logCreator: () => print,
   retry: { initialRetryTime: 100, retries: 5 },
 })
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
