@@ -129,7 +129,7 @@ io::Task<> run(const tool::ToolEntry& entry, tool::ToolContext& context, tool::A
 int run_tool(const tool::ToolEntry& entry, std::string name, std::vector<std::string> arguments) {
   std::signal(SIGPIPE, SIG_IGN);
   install_tool_log();
-  io::real::RealNode node({.shards = 1, .blocking_threads = 1});
+  io::real::RealNode node({.shards = 1, .read_threads = 1, .sync_threads = 1});
   RealConsole console(node.worlds()[0].loop);
   int interrupts = 0;
   node.on_stop_signal([&](int signal) {
