@@ -22,17 +22,24 @@ uint32_t next_code_point(std::string_view text, size_t& at) {
 
 }  // namespace
 
-int32_t java_string_hash(std::string_view utf8) {
-  uint32_t hash = 0;
+std::u16string utf16_units(std::string_view utf8) {
+  std::u16string units;
+  units.reserve(utf8.size());
   for (size_t at = 0; at < utf8.size();) {
     const uint32_t code = next_code_point(utf8, at);
     if (code < 0x10000) {
-      hash = 31 * hash + code;
+      units.push_back(static_cast<char16_t>(code));
     } else {
-      hash = 31 * hash + (0xD800 + ((code - 0x10000) >> 10));
-      hash = 31 * hash + (0xDC00 + ((code - 0x10000) & 0x3FF));
+      units.push_back(static_cast<char16_t>(0xD800 + ((code - 0x10000) >> 10)));
+      units.push_back(static_cast<char16_t>(0xDC00 + ((code - 0x10000) & 0x3FF)));
     }
   }
+  return units;
+}
+
+int32_t java_string_hash(std::string_view utf8) {
+  uint32_t hash = 0;
+  for (const char16_t unit : utf16_units(utf8)) hash = 31 * hash + unit;
   return static_cast<int32_t>(hash);
 }
 

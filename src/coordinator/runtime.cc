@@ -165,9 +165,9 @@ io::Task<Result<Offset>> PartitionRuntime::append(Writes& writes) {
   CO_TRY_ASSIGN(Buffer batch, builder.build());
   Appended appended;
   CO_TRY(co_await append_batch(std::move(batch), appended));
-  if (writes.replay && state_ == State::kActive) {
+  if (state_ == State::kActive) {
     Offset offset = appended.base_offset;
-    for (const CoordinatorRecord& record : writes.records) {
+    for (const CoordinatorRecord& record : std::span(writes.records).first(std::min(writes.replayed, writes.records.size()))) {
       const auto replayed =
           machine_.replay({offset++, writes.producer, record.key, record.value ? std::optional<Bytes>(*record.value) : std::nullopt});
       SAMSA_ASSERT(replayed.has_value());

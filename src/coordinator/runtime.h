@@ -57,7 +57,9 @@ struct WriteOutcome {
 struct Writes {
   std::vector<CoordinatorRecord> records;
   ProducerStamp producer;  // Set: a transactional batch.
-  bool replay = true;      // False: the machine's soft state holds it already (a classic group's metadata).
+  // How many of the records, from the front, are replayed when they are in the log. The others the machine's soft state holds already
+  // (a classic group's metadata).
+  size_t replayed = SIZE_MAX;
   // Called in a turn of its own when the records are committed or have failed; not after resign().
   UniqueFunction<void(const WriteOutcome&, Now)> on_committed;
 };

@@ -150,7 +150,7 @@ TEST_F(RuntimeTest, GivesUpAfterTheTimeout) {
 TEST_F(RuntimeTest, RecordsThatAreNotReplayed) {
   start();
   Writes writes;
-  writes.replay = false;
+  writes.replayed = 0;
   write("a", 1, std::move(writes));
   loop.run();
   EXPECT_TRUE(machine().seen.empty());

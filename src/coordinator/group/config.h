@@ -17,6 +17,9 @@ struct GroupConfig {
   std::chrono::milliseconds offsets_retention{10080LL * 60'000};  // offsets.retention.minutes
   std::chrono::milliseconds offsets_retention_check{600'000};     // offsets.retention.check.interval.ms
   std::chrono::milliseconds offset_commit_timeout{5000};          // offsets.commit.timeout.ms
+  std::chrono::milliseconds consumer_session_timeout{45'000};     // group.consumer.session.timeout.ms
+  std::chrono::milliseconds consumer_heartbeat_interval{5'000};   // group.consumer.heartbeat.interval.ms
+  int32_t consumer_max_size = INT32_MAX;                          // group.consumer.max.size
   size_t load_buffer_size = 5 * 1024 * 1024;                      // offsets.load.buffer.size
 };
 

@@ -25,7 +25,10 @@ R failed(ErrorCode code) {
 }  // namespace
 
 GroupCoordinator::GroupCoordinator(io::Loop& loop, GroupConfig config)
-    : loop_(loop), config_(std::make_shared<GroupConfig>(config)), all_{this}, shard_of_([](PartitionIndex) { return 0; }) {}
+    : loop_(loop),
+      environment_(std::make_shared<GroupEnvironment>(GroupEnvironment{config, nullptr, 0})),
+      all_{this},
+      shard_of_([](PartitionIndex) { return 0; }) {}
 
 GroupCoordinator::~GroupCoordinator() { resign_all(); }
 
@@ -34,7 +37,12 @@ void GroupCoordinator::connect(std::vector<GroupCoordinator*> all, ShardOf shard
   shard_of_ = std::move(shard_of);
 }
 
-void GroupCoordinator::set_config(const GroupConfig& config) { *config_ = config; }
+void GroupCoordinator::set_config(const GroupConfig& config) { environment_->config = config; }
+
+void GroupCoordinator::set_image(std::shared_ptr<const metadata::MetadataImage> image) {
+  environment_->image = std::move(image);
+  ++environment_->image_version;
+}
 
 // ---- Partitions ----
 
@@ -89,8 +97,8 @@ io::Task<Result<void>> GroupCoordinator::become_leader(PartitionIndex partition,
     if (present->second.epoch >= epoch) co_return Result<void>{};
     resign(partition);
   }
-  const RuntimeOptions options{config_->offset_commit_timeout, config_->load_buffer_size};
-  auto led = std::make_shared<Partition>(loop_, std::move(log), std::make_unique<GroupMachine>(config_, loop_.random()), options);
+  const RuntimeOptions options{environment_->config.offset_commit_timeout, environment_->config.load_buffer_size};
+  auto led = std::make_shared<Partition>(loop_, std::move(log), std::make_unique<GroupMachine>(environment_, loop_.random()), options);
   led_.insert_or_assign(partition, Led{epoch, led});
   co_return co_await led->load();
 }
@@ -149,7 +157,7 @@ io::Task<protocol::JoinGroupResponse> GroupCoordinator::join_group(RequestInfo i
     response = refuse(ErrorCode::kGroupAuthorizationFailed);
   } else if (!home) {
     response = refuse(home.error().code);
-  } else if (session < config_->min_session_timeout || session > config_->max_session_timeout) {
+  } else if (session < environment_->config.min_session_timeout || session > environment_->config.max_session_timeout) {
     response = refuse(ErrorCode::kInvalidSessionTimeout);
   } else {
     const Caller caller{info.api_version, info.client_id, info.client_host};

@@ -25,7 +25,15 @@
 #include "io/loop.h"
 #include "io/task.h"
 
+namespace samsa::metadata {
+struct MetadataImage;
+}  // namespace samsa::metadata
+
 namespace samsa::protocol {
+struct ConsumerGroupDescribeRequest;
+struct ConsumerGroupDescribeResponse;
+struct ConsumerGroupHeartbeatRequest;
+struct ConsumerGroupHeartbeatResponse;
 struct DeleteGroupsRequest;
 struct DeleteGroupsResponse;
 struct DescribeGroupsRequest;
@@ -54,6 +62,7 @@ namespace samsa::coordinator {
 
 class GroupMachine;
 struct Caller;
+struct GroupEnvironment;
 
 // What a request may see and what the topics are at this moment: the handler makes it from the metadata image, the authorizer and the
 // connection's principal. Called only on the handler's own shard, during the call. Which operation "allowed" means is the API's:
@@ -90,6 +99,10 @@ class GroupCoordinator {
   // Settings that changed; counts from the next decision on.
   void set_config(const GroupConfig& config);
 
+  // Topics, racks and group settings as they are now: what KIP-848 groups assign. Without one those groups are refused
+  // (UNSUPPORTED_VERSION), as they are while the feature group.version is 0. On each shard.
+  void set_image(std::shared_ptr<const metadata::MetadataImage> image);
+
   // ---- The topic __consumer_offsets. On each shard: ----
   // How many partitions the topic has (0: it does not exist, requests get COORDINATOR_NOT_AVAILABLE).
   void set_partition_count(int32_t partitions);
@@ -114,6 +127,10 @@ class GroupCoordinator {
   io::Task<protocol::SyncGroupResponse> sync_group(RequestInfo info, const protocol::SyncGroupRequest& request);
   io::Task<protocol::HeartbeatResponse> heartbeat(RequestInfo info, const protocol::HeartbeatRequest& request);
   io::Task<protocol::LeaveGroupResponse> leave_group(RequestInfo info, const protocol::LeaveGroupRequest& request);
+  io::Task<protocol::ConsumerGroupHeartbeatResponse> consumer_group_heartbeat(RequestInfo info,
+                                                                              const protocol::ConsumerGroupHeartbeatRequest& request);
+  io::Task<protocol::ConsumerGroupDescribeResponse> consumer_group_describe(RequestInfo info,
+                                                                            const protocol::ConsumerGroupDescribeRequest& request);
   io::Task<protocol::OffsetCommitResponse> offset_commit(RequestInfo info, const protocol::OffsetCommitRequest& request);
   io::Task<protocol::TxnOffsetCommitResponse> txn_offset_commit(RequestInfo info, const protocol::TxnOffsetCommitRequest& request);
   io::Task<protocol::OffsetFetchResponse> offset_fetch(RequestInfo info, const protocol::OffsetFetchRequest& request);
@@ -149,6 +166,9 @@ class GroupCoordinator {
   io::Task<protocol::JoinGroupResponse> join_here(PartitionIndex partition, Caller caller, const protocol::JoinGroupRequest& request);
   io::Task<protocol::SyncGroupResponse> sync_here(PartitionIndex partition, Caller caller, const protocol::SyncGroupRequest& request);
   io::Task<ErrorCode> heartbeat_here(PartitionIndex partition, const protocol::HeartbeatRequest& request);
+  io::Task<Result<protocol::ConsumerGroupHeartbeatResponse>> consumer_heartbeat_here(
+      PartitionIndex partition, Caller caller, const protocol::ConsumerGroupHeartbeatRequest& request);
+  [[nodiscard]] bool consumer_groups_enabled() const;
   io::Task<Result<protocol::LeaveGroupResponse>> leave_here(PartitionIndex partition, const protocol::LeaveGroupRequest& request);
   io::Task<Result<protocol::OffsetCommitResponse>> commit_here(PartitionIndex partition, Caller caller,
                                                                const protocol::OffsetCommitRequest& request);
@@ -161,7 +181,7 @@ class GroupCoordinator {
   struct Admin;
 
   io::Loop& loop_;
-  std::shared_ptr<GroupConfig> config_;
+  std::shared_ptr<GroupEnvironment> environment_;
   std::vector<GroupCoordinator*> all_;
   ShardOf shard_of_;
   int32_t partition_count_ = 0;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "coordinator/group/consumer_records.h"
 #include "coordinator/group/machine.h"
 
 namespace samsa::coordinator {
@@ -68,6 +69,11 @@ Writes GroupMachine::join(const Caller& caller, const protocol::JoinGroupRequest
   const std::string_view id = request.member_id;
   GroupPtr group = find_group(request.group_id);
   const bool is_new = !group;
+  const ConsumerGroup* consumer = is_new ? consumers_.find(request.group_id) : nullptr;
+  if (consumer && !consumer->empty()) {
+    reply.resolve(refused(ErrorCode::kInconsistentGroupProtocol));
+    return {};
+  }
   if (is_new) {
     if (!id.empty()) {
       reply.resolve(refused(ErrorCode::kUnknownMemberId, id));
@@ -91,14 +97,23 @@ Writes GroupMachine::join(const Caller& caller, const protocol::JoinGroupRequest
   } else {
     writes = join_existing_member(group, call);
   }
-  if (is_new && writes.records.empty()) return first_record(group, std::move(reply));
+  if (!is_new) return writes;
+  if (writes.records.empty()) writes = first_record(group, std::move(reply));
+  if (consumer) {
+    // The group of the other kind, which nobody uses any more, ends in the same batch.
+    std::vector<CoordinatorRecord> records;
+    append_group_tombstones(*consumer, records);
+    writes.replayed = records.size();
+    std::ranges::move(writes.records, std::back_inserter(records));
+    writes.records = std::move(records);
+  }
   return writes;
 }
 
 // A new group is in the log from the beginning, though it has no generation yet.
 Writes GroupMachine::first_record(const GroupPtr& group, JoinReply reply) {
   Writes writes;
-  writes.replay = false;
+  writes.replayed = 0;
   writes.records.push_back(empty_group_metadata_record(*group));
   writes.on_committed = [this, group, reply](const WriteOutcome& outcome, Now) mutable {
     if (outcome.result) return;
@@ -217,7 +232,7 @@ Writes GroupMachine::replace_static_member(const GroupPtr& group, const std::str
 Writes GroupMachine::persist_static_member(const GroupPtr& group, ClassicMember& member, const std::string& old_id,
                                            const std::optional<std::string>& old_leader, ClassicMember before, JoinCall& call) {
   Writes writes;
-  writes.replay = false;
+  writes.replayed = 0;
   writes.records.push_back(group_metadata_record(*group, nullptr));
   writes.on_committed = [this, group, id = member.id, old_id, old_leader, before = std::move(before), reply = call.reply,
                          version = call.caller.api_version](const WriteOutcome& outcome, Now now) mutable {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coordinator/group/consumer_records.h"
 #include "protocol/codec.h"
 #include "protocol/record/group_metadata_key.h"
 #include "protocol/record/group_metadata_value.h"
@@ -63,7 +64,8 @@ void GroupMachine::rearm(const GroupPtr& group) {
 }
 
 io::MonoTime GroupMachine::next_deadline() const {
-  return armed_.empty() ? sweep_deadline_ : std::min(sweep_deadline_, armed_.begin()->deadline);
+  const io::MonoTime other = std::min(sweep_deadline_, consumers_.next_deadline());
+  return armed_.empty() ? other : std::min(other, armed_.begin()->deadline);
 }
 
 Writes GroupMachine::on_deadline(Now now) {
@@ -72,6 +74,7 @@ Writes GroupMachine::on_deadline(Now now) {
     if (auto writes = run_due(group, now)) return std::move(*writes);
     rearm(group);  // Nothing is due any more: heartbeats have come.
   }
+  if (consumers_.next_deadline() <= now.mono) return consumers_.on_deadline(now);
   if (sweep_deadline_ <= now.mono) return sweep_some(now);
   return {};
 }
@@ -101,6 +104,13 @@ Result<void> GroupMachine::replay(const ReplayedRecord& record) {
       return replay_offset(record);
     case KeyType::kGroupMetadata:
       return replay_group(record);
+    case KeyType::kConsumerGroupMetadata:
+    case KeyType::kConsumerGroupPartitionMetadata:
+    case KeyType::kConsumerGroupMemberMetadata:
+    case KeyType::kConsumerGroupTargetAssignmentMetadata:
+    case KeyType::kConsumerGroupTargetAssignmentMember:
+    case KeyType::kConsumerGroupCurrentMemberAssignment:
+      return replay_consumer(record);
     default:
       return {};  // Other kinds of groups.
   }
@@ -125,13 +135,23 @@ Result<void> GroupMachine::replay_offset(const ReplayedRecord& record) {
   committed.topic_id = value.topic_id;
   committed.record_offset = record.offset;
   // Whoever commits without being a member makes a simple group.
-  if (!find_group(key.group)) create_group(key.group, value.commit_timestamp);
+  if (!find_group(key.group) && !consumers_.find(key.group)) create_group(key.group, value.commit_timestamp);
   if (record.producer.id != kNoProducerId) {
     offsets_.put_pending(record.producer.id, key.group, key.topic, key.partition, std::move(committed));
   } else {
     offsets_.put(key.group, key.topic, key.partition, std::move(committed), record.offset);
   }
   return {};
+}
+
+// The first field of each of these keys is the group.
+Result<void> GroupMachine::replay_consumer(const ReplayedRecord& record) {
+  if (record.value && record.key.size() >= 4) {
+    const auto length = static_cast<size_t>(load_be<uint16_t>(record.key.data() + 2));
+    // An empty classic group, made for offsets that were committed under this name.
+    if (record.key.size() >= 4 + length) drop_group(as_text(record.key.subspan(4, length)));
+  }
+  return consumers_.replay(record);
 }
 
 Result<void> GroupMachine::replay_group(const ReplayedRecord& record) {
@@ -153,6 +173,7 @@ Result<void> GroupMachine::replay_group(const ReplayedRecord& record) {
     member.assignment = protocol::Blob::copy_of(from.assignment);
   }
   const auto timestamp = value.current_state_timestamp == kNoTimestamp ? std::nullopt : std::optional(value.current_state_timestamp);
+  consumers_.erase(key.group);
   create_group(key.group, kNoTimestamp)
       ->restore(value.generation, value.protocol_type.str(), owned(value.protocol), owned(value.leader), timestamp, std::move(members));
   return {};
@@ -164,6 +185,7 @@ void GroupMachine::replay_marker(ProducerStamp producer, bool commit, Offset off
 
 void GroupMachine::on_loaded(Now now) {
   sweep_deadline_ = now.mono + config_.offsets_retention_check;
+  consumers_.on_loaded(now);
   for (const auto& [id, group] : groups_) {
     for (auto& [member_id, member] : group->members()) refresh_session(group, member, now);
     // The limit has shrunk: members get the chance to commit, then the last to come again are left out.
@@ -200,15 +222,16 @@ std::vector<protocol::ListGroupsResponse::ListedGroup> GroupMachine::list(const 
   const auto passes = [](const std::vector<std::string>& filter, std::string_view value) {
     return filter.empty() || std::ranges::find(filter, lower(value)) != filter.end();
   };
-  if (!passes(types, "classic")) return listed;
-  for (const auto& [id, group] : groups_) {
-    if (!passes(states, state_name(group->state()))) continue;
+  const auto add = [&](std::string_view id, std::string_view state, std::string_view protocol, std::string_view type) {
+    if (!passes(states, state) || !passes(types, type)) return;
     auto& to = listed.emplace_back();
     to.group_id = id;
-    to.protocol_type = group->protocol_type().value_or("");
-    to.group_state = state_name(group->state());
-    to.group_type = "classic";
-  }
+    to.protocol_type = protocol;
+    to.group_state = state;
+    to.group_type = type;
+  };
+  for (const auto& [id, group] : groups_) add(id, state_name(group->state()), group->protocol_type().value_or(""), "classic");
+  for (const auto& [id, group] : consumers_.all()) add(id, group.state_name(), "consumer", "consumer");
   return listed;
 }
 
@@ -220,7 +243,8 @@ protocol::DescribeGroupsResponse::DescribedGroup GroupMachine::describe(std::str
     described.group_state = state_name(ClassicState::kDead);
     if (api_version >= kDescribeNotFoundVersion) {
       described.error_code = static_cast<int16_t>(ErrorCode::kGroupIdNotFound);
-      described.error_message = protocol::Text("Group " + std::string(id) + " not found.");
+      described.error_message =
+          protocol::Text("Group " + std::string(id) + (consumers_.find(id) ? " is not a classic group." : " not found."));
     }
     return described;
   }
@@ -249,15 +273,44 @@ Decision<std::vector<protocol::DeleteGroupsResponse::DeletableGroupResult>> Grou
     auto& result = decision.response.emplace_back();
     result.group_id = id;
     const GroupPtr group = find_group(id);
-    const ErrorCode code = !group                             ? ErrorCode::kGroupIdNotFound
-                           : !group->in(ClassicState::kEmpty) ? ErrorCode::kNonEmptyGroup
-                                                              : ErrorCode::kNone;
+    const ConsumerGroup* consumer = group ? nullptr : consumers_.find(id);
+    ErrorCode code = ErrorCode::kNone;
+    if (!group && !consumer) code = ErrorCode::kGroupIdNotFound;
+    if ((group && !group->in(ClassicState::kEmpty)) || (consumer && !consumer->empty())) code = ErrorCode::kNonEmptyGroup;
     result.error_code = static_cast<int16_t>(code);
     if (code != ErrorCode::kNone) continue;
     forget_offsets(id, decision.writes.records);
-    decision.writes.records.push_back(group_metadata_tombstone(id));
+    if (consumer) {
+      append_group_tombstones(*consumer, decision.writes.records);
+    } else {
+      decision.writes.records.push_back(group_metadata_tombstone(id));
+    }
   }
   return decision;
+}
+
+// ---- KIP-848 groups ----
+
+Result<Decision<protocol::ConsumerGroupHeartbeatResponse>> GroupMachine::consumer_heartbeat(
+    const Caller& caller, const protocol::ConsumerGroupHeartbeatRequest& request, Now now) {
+  std::vector<CoordinatorRecord> records;
+  if (const GroupPtr classic = find_group(request.group_id)) {
+    // An empty classic group makes room; one with members is not converted.
+    if (!classic->in(ClassicState::kEmpty) || request.member_epoch != kJoinEpoch) {
+      return fail(ErrorCode::kGroupIdNotFound, "Group " + request.group_id.str() + " is not a consumer group.");
+    }
+    records.push_back(group_metadata_tombstone(request.group_id));
+  }
+  return consumers_.heartbeat(caller, request, now, std::move(records));
+}
+
+protocol::ConsumerGroupDescribeResponse::DescribedGroup GroupMachine::describe_consumer(std::string_view id) const {
+  if (const auto* group = consumers_.find(id)) return consumers_.describe(*group);
+  protocol::ConsumerGroupDescribeResponse::DescribedGroup described;
+  described.group_id = id;
+  described.error_code = static_cast<int16_t>(ErrorCode::kGroupIdNotFound);
+  described.error_message = protocol::Text("Group " + std::string(id) + (find_group(id) ? " is not a consumer group." : " not found."));
+  return described;
 }
 
 }  // namespace samsa::coordinator

@@ -1,5 +1,5 @@
-// GroupMachine: the state machine of one partition of __consumer_offsets: classic groups and committed offsets (KIP-848 groups, share
-// and streams groups will stand beside them, told apart by the keys of their records).
+// GroupMachine: the state machine of one partition of __consumer_offsets: classic groups, committed offsets, and beside them the
+// KIP-848 groups (consumer_groups.h). Share and streams groups will stand there too, told apart by the keys of their records.
 //
 // Decisions take `now` and give records; offsets change by replay only. A classic group's membership is soft state that decisions
 // change at once; its record is written when a generation gets its assignment, when it becomes empty and when a static member is
@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "coordinator/group/classic_group.h"
 #include "coordinator/group/config.h"
+#include "coordinator/group/consumer_groups.h"
 #include "coordinator/group/offset_store.h"
 #include "coordinator/group/records.h"
 #include "coordinator/group/stats.h"
@@ -36,18 +37,11 @@
 
 namespace samsa::coordinator {
 
-// Who asks.
-struct Caller {
-  int16_t api_version = 0;
-  std::string_view client_id;
-  std::string_view client_host;
-};
-
 class GroupMachine final : public StateMachine {
  public:
-  // `config` is read at each decision and may change between them; `random` makes member ids and outlives the machine.
-  GroupMachine(std::shared_ptr<const GroupConfig> config, io::Random& random)
-      : shared_config_(std::move(config)), config_(*shared_config_), random_(random) {}
+  // `environment` is read at each decision and may change between them; `random` makes member ids and outlives the machine.
+  GroupMachine(std::shared_ptr<const GroupEnvironment> environment, io::Random& random)
+      : environment_(std::move(environment)), config_(environment_->config), random_(random), consumers_(*environment_, random) {}
 
   // ---- Decisions ----
   // Group id and session timeout were checked. The reply is resolved at once or when the rebalance completes.
@@ -57,6 +51,9 @@ class GroupMachine final : public StateMachine {
   // `members` as version 3 has them. UNKNOWN_MEMBER_ID as an error where the group does not exist.
   Result<Decision<protocol::LeaveGroupResponse>> leave(std::string_view group,
                                                        const std::vector<protocol::LeaveGroupRequest::MemberIdentity>& members, Now now);
+  Result<Decision<protocol::ConsumerGroupHeartbeatResponse>> consumer_heartbeat(const Caller& caller,
+                                                                                const protocol::ConsumerGroupHeartbeatRequest& request,
+                                                                                Now now);
   // Topic names are filled in, topics and partitions exist and are allowed. Errors for the whole request: 22, 25, 27, 69, 82, 15.
   Result<Decision<protocol::OffsetCommitResponse>> commit(const Caller& caller, const protocol::OffsetCommitRequest& request, Now now);
   Result<Decision<protocol::TxnOffsetCommitResponse>> commit_in_transaction(const protocol::TxnOffsetCommitRequest& request, Now now);
@@ -73,6 +70,7 @@ class GroupMachine final : public StateMachine {
   // Filters in lower case; empty: everything.
   std::vector<protocol::ListGroupsResponse::ListedGroup> list(const std::vector<std::string>& states,
                                                               const std::vector<std::string>& types) const;
+  protocol::ConsumerGroupDescribeResponse::DescribedGroup describe_consumer(std::string_view group) const;
   protocol::DescribeGroupsResponse::DescribedGroup describe(std::string_view group, int16_t api_version) const;
 
   // ---- StateMachine ----
@@ -89,6 +87,7 @@ class GroupMachine final : public StateMachine {
   void add_to(GroupStats& stats) const;
   // For tests.
   [[nodiscard]] const ClassicGroup* find(std::string_view group) const;
+  [[nodiscard]] const ConsumerGroups& consumers() const { return consumers_; }
   [[nodiscard]] const OffsetStore& offsets() const { return offsets_; }
   [[nodiscard]] size_t group_count() const { return groups_.size(); }
 
@@ -141,6 +140,7 @@ class GroupMachine final : public StateMachine {
   std::optional<Writes> run_due(const GroupPtr& group, Now now);
   Result<void> replay_offset(const ReplayedRecord& record);
   Result<void> replay_group(const ReplayedRecord& record);
+  Result<void> replay_consumer(const ReplayedRecord& record);
   static protocol::JoinGroupResponse join_response(const ClassicGroup& group, const ClassicMember& member);
 
   // offsets.cc
@@ -148,6 +148,12 @@ class GroupMachine final : public StateMachine {
                                 bool transactional, int16_t api_version) const;
   template <class Response, class Request, class Stamp>
   void write_offsets(const Request& request, Now now, Decision<Response>& decision, Stamp stamp);
+  Result<void> check_consumer_commit(const ConsumerGroup& group, std::string_view member, const protocol::NullableText& instance,
+                                     int32_t epoch, bool transactional, int16_t api_version) const;
+  // Whether a member whose epoch is behind may still commit for the partition.
+  bool behind_for(const ConsumerGroup* group, std::string_view member, int32_t epoch, std::string_view topic,
+                  PartitionIndex partition) const;
+  ErrorCode check_fetch(const protocol::OffsetFetchRequest::OffsetFetchRequestGroup& request) const;
   Writes sweep_some(Now now);
   void expire_offsets(const std::string& group, Now now, std::vector<CoordinatorRecord>& records);
   void forget_offsets(std::string_view group, std::vector<CoordinatorRecord>& records) const;
@@ -159,9 +165,10 @@ class GroupMachine final : public StateMachine {
     bool operator<(const Armed& other) const { return deadline != other.deadline ? deadline < other.deadline : sequence < other.sequence; }
   };
 
-  std::shared_ptr<const GroupConfig> shared_config_;
+  std::shared_ptr<const GroupEnvironment> environment_;
   const GroupConfig& config_;
   io::Random& random_;
+  ConsumerGroups consumers_;
   std::map<std::string, GroupPtr, std::less<>> groups_;
   std::set<Armed> armed_;  // Each group with a deadline once, at or before its earliest one.
   uint64_t next_sequence_ = 0;

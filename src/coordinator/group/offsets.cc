@@ -1,7 +1,9 @@
 // OffsetCommit, TxnOffsetCommit, OffsetFetch, OffsetDelete and the expiry of committed offsets.
 #include <algorithm>
 
+#include "coordinator/group/consumer_records.h"
 #include "coordinator/group/machine.h"
+#include "metadata/image.h"
 
 namespace samsa::coordinator {
 namespace {
@@ -33,6 +35,10 @@ Result<GroupMachine::GroupPtr> GroupMachine::check_commit(std::string_view group
                                                           const protocol::NullableText& instance, int32_t generation, bool transactional,
                                                           int16_t api_version) const {
   const GroupPtr group = find_group(group_id);
+  if (const ConsumerGroup* consumer = group ? nullptr : consumers_.find(group_id)) {
+    TRY(check_consumer_commit(*consumer, member, instance, generation, transactional, api_version));
+    return nullptr;
+  }
   if (!group) {
     // Generation -1: somebody who does not use the group's membership; the commit makes the group.
     if (generation < 0) return nullptr;
@@ -49,8 +55,33 @@ Result<GroupMachine::GroupPtr> GroupMachine::check_commit(std::string_view group
   return group;
 }
 
+Result<void> GroupMachine::check_consumer_commit(const ConsumerGroup& group, std::string_view member_id,
+                                                 const protocol::NullableText& instance, int32_t epoch, bool transactional,
+                                                 int16_t api_version) const {
+  if (epoch < 0 && group.empty()) return {};
+  if (transactional && epoch < 0 && member_id.empty() && !instance) return {};  // Producers before KIP-447 say nothing of the group.
+  const ConsumerMember* member = group.member(member_id);
+  if (!member) return fail(ErrorCode::kUnknownMemberId);
+  if (!transactional && api_version < kGroupNotFoundVersion) return fail(ErrorCode::kUnsupportedVersion);
+  if (epoch > member->epoch || epoch < 0) return fail(transactional ? ErrorCode::kIllegalGeneration : ErrorCode::kStaleMemberEpoch);
+  return {};  // A smaller one is looked at for each partition.
+}
+
+bool GroupMachine::behind_for(const ConsumerGroup* group, std::string_view member_id, int32_t epoch, std::string_view topic,
+                              PartitionIndex partition) const {
+  const ConsumerMember* member = group ? group->member(member_id) : nullptr;
+  if (!member || epoch < 0 || epoch >= member->epoch) return false;
+  const auto* image = environment_->image ? environment_->image->topic(topic) : nullptr;
+  const auto held = image ? member->assigned.find(image->id) : member->assigned.end();
+  if (held == member->assigned.end()) return true;
+  const auto assigned_in = held->second.find(partition);
+  return assigned_in == held->second.end() || epoch < assigned_in->second;
+}
+
 template <class Response, class Request, class Stamp>
 void GroupMachine::write_offsets(const Request& request, Now now, Decision<Response>& decision, Stamp stamp) {
+  const ConsumerGroup* consumer = consumers_.find(request.group_id);
+  const bool transactional = decision.writes.producer.id != kNoProducerId;
   for (const auto& topic : request.topics) {
     auto& answered = decision.response.topics.emplace_back();
     answered.name = topic.name.str();
@@ -60,6 +91,10 @@ void GroupMachine::write_offsets(const Request& request, Now now, Decision<Respo
       answer.partition_index = partition.partition_index;
       if (partition.committed_metadata && utf16_length(*partition.committed_metadata) > config_.offset_metadata_max_size) {
         answer.error_code = static_cast<int16_t>(ErrorCode::kOffsetMetadataTooLarge);
+        continue;
+      }
+      if (behind_for(consumer, request.member_id, request.generation_id_or_member_epoch, topic.name, partition.partition_index)) {
+        answer.error_code = static_cast<int16_t>(transactional ? ErrorCode::kIllegalGeneration : ErrorCode::kStaleMemberEpoch);
         continue;
       }
       CommittedOffset value;
@@ -104,6 +139,10 @@ protocol::OffsetFetchResponse::OffsetFetchResponseGroup GroupMachine::fetch(
     const protocol::OffsetFetchRequest::OffsetFetchRequestGroup& request, bool require_stable, Offset high_watermark) const {
   protocol::OffsetFetchResponse::OffsetFetchResponseGroup response;
   response.group_id = request.group_id.str();
+  if (const ErrorCode code = check_fetch(request); code != ErrorCode::kNone) {
+    response.error_code = static_cast<int16_t>(code);
+    return response;
+  }
   const auto answer = [&](auto& to, std::string_view topic, PartitionIndex partition, const CommittedOffset* value) {
     to.partition_index = partition;
     to.committed_offset = -1;
@@ -138,17 +177,27 @@ protocol::OffsetFetchResponse::OffsetFetchResponseGroup GroupMachine::fetch(
   return response;
 }
 
+// A member of a KIP-848 group that says who it is must be up to date.
+ErrorCode GroupMachine::check_fetch(const protocol::OffsetFetchRequest::OffsetFetchRequestGroup& request) const {
+  const ConsumerGroup* group = consumers_.find(request.group_id);
+  if (!group || !request.member_id || request.member_epoch < 0) return ErrorCode::kNone;
+  const ConsumerMember* member = group->member(*request.member_id);
+  if (!member) return ErrorCode::kUnknownMemberId;
+  return member->epoch == request.member_epoch ? ErrorCode::kNone : ErrorCode::kStaleMemberEpoch;
+}
+
 // ---- Deletion and expiry ----
 
 Result<Decision<protocol::OffsetDeleteResponse>> GroupMachine::delete_offsets(const protocol::OffsetDeleteRequest& request) {
   const GroupPtr group = find_group(request.group_id);
-  if (!group) return fail(ErrorCode::kGroupIdNotFound);
-  if (!group->in(ClassicState::kEmpty) && !group->uses_consumer_protocol()) return fail(ErrorCode::kNonEmptyGroup);
+  const ConsumerGroup* consumer = group ? nullptr : consumers_.find(request.group_id);
+  if (!group && !consumer) return fail(ErrorCode::kGroupIdNotFound);
+  if (group && !group->in(ClassicState::kEmpty) && !group->uses_consumer_protocol()) return fail(ErrorCode::kNonEmptyGroup);
   Decision<protocol::OffsetDeleteResponse> decision;
   for (const auto& topic : request.topics) {
     auto& answered = decision.response.topics.emplace_back();
     answered.name = topic.name.str();
-    const bool subscribed = group->is_subscribed(topic.name);
+    const bool subscribed = group ? group->is_subscribed(topic.name) : consumer->is_subscribed(topic.name);
     for (const auto& partition : topic.partitions) {
       auto& answer = answered.partitions.emplace_back();
       answer.partition_index = partition.partition_index;
@@ -194,6 +243,7 @@ Writes GroupMachine::delete_topics(const std::vector<std::string>& topics) {
 Writes GroupMachine::sweep_some(Now now) {
   if (sweep_left_.empty()) {
     for (const auto& [id, group] : groups_) sweep_left_.push_back(id);
+    for (const auto& [id, group] : consumers_.all()) sweep_left_.push_back(id);
     std::ranges::reverse(sweep_left_);
   }
   Writes writes;
@@ -207,19 +257,19 @@ Writes GroupMachine::sweep_some(Now now) {
 
 void GroupMachine::expire_offsets(const std::string& id, Now now, std::vector<CoordinatorRecord>& records) {
   const GroupPtr group = find_group(id);
-  if (!group) return;
-  const bool empty = group->in(ClassicState::kEmpty);
-  const bool simple = !group->protocol_type();
-  const bool by_subscription =
-      group->in(ClassicState::kStable) && group->uses_consumer_protocol() && group->subscribed_topics().has_value();
+  const ConsumerGroup* consumer = group ? nullptr : consumers_.find(id);
+  if (!group && !consumer) return;
+  const bool empty = group ? group->in(ClassicState::kEmpty) : consumer->empty();
+  const bool simple = consumer || !group->protocol_type();
+  const bool by_subscription = group && group->in(ClassicState::kStable) && group->uses_consumer_protocol() && group->subscribed_topics();
   bool all_expired = true;
   if (offsets_.has_offsets(id)) {
     // While a rebalance runs nobody knows what is in use.
     if (!simple && !empty && !by_subscription) return;
     const auto since = !simple && empty ? group->state_timestamp() : std::nullopt;
     offsets_.for_each(id, INT64_MAX, [&](const TopicPartition& tp, const CommittedOffset& value) {
-      const bool goes = !group->is_subscribed(tp.topic) && expired(value, since, now, config_.offsets_retention) &&
-                        !offsets_.has_pending(id, tp.topic, tp.partition);
+      const bool goes = !(group ? group->is_subscribed(tp.topic) : consumer->is_subscribed(tp.topic)) &&
+                        expired(value, since, now, config_.offsets_retention) && !offsets_.has_pending(id, tp.topic, tp.partition);
       if (goes) {
         records.push_back(offset_commit_tombstone(id, tp.topic, tp.partition));
         ++totals_.offset_expirations;
@@ -228,8 +278,12 @@ void GroupMachine::expire_offsets(const std::string& id, Now now, std::vector<Co
     });
   }
   // A group that only waits for a member it has given an id to is not forgotten.
-  if (all_expired && empty && group->pending().empty() && !offsets_.has_open_transaction(id))
+  if (!all_expired || !empty || offsets_.has_open_transaction(id) || (group && !group->pending().empty())) return;
+  if (consumer) {
+    append_group_tombstones(*consumer, records);
+  } else {
     records.push_back(group_metadata_tombstone(id));
+  }
 }
 
 }  // namespace samsa::coordinator

@@ -102,7 +102,7 @@ Writes GroupMachine::complete_join(const GroupPtr& group, Now now) {
   }
   // Should this be lost, the last generation comes back at the next load and its members time out.
   Writes writes;
-  writes.replay = false;
+  writes.replayed = 0;
   writes.records.push_back(group_metadata_record(*group, nullptr));
   return writes;
 }
@@ -158,7 +158,7 @@ Writes GroupMachine::store_assignment(const GroupPtr& group, const protocol::Syn
     assignments->insert_or_assign(given.member_id.str(), protocol::Blob::copy_of(given.assignment));
   }
   Writes writes;
-  writes.replay = false;
+  writes.replayed = 0;
   writes.records.push_back(group_metadata_record(*group, assignments.get()));
   writes.on_committed = [this, group, assignments, write = ++group->assignment_write](const WriteOutcome& outcome, Now now) {
     // The group may have gone on while the record was on its way, or the leader may have sent another assignment, which then is the one
