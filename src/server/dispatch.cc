@@ -21,14 +21,14 @@ io::Task<> serve(RequestContext& context, Bytes body, protocol::Encoder& answer)
   const int16_t version = context.version();
   Request request;
   if (!is_unsupported_api_versions(context.header)) {
-    auto decoded = protocol::decode<Request>(body, version);
+    // Bytes behind the request are passed over, as Kafka does: librdkafka's Metadata has some.
+    auto decoded = protocol::decode_prefix<Request>(body, version, request);
     if (!decoded) {
       SAMSA_LOG_WARN("closing the connection of {}: {} version {} cannot be read: {}", context.connection.peer.to_string(), Request::kName,
                      version, decoded.error().text());
       context.close_connection = true;
       co_return;
     }
-    request = std::move(*decoded);
   }
   Response response;
   co_await Handler(context, request, response);
