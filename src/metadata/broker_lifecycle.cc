@@ -33,7 +33,7 @@ BrokerRegistrationRequest registration(const BrokerOptions& options) {
     to.min_supported_version = range.min;
     to.max_supported_version = range.max;
   }
-  if (options.rack) request.rack = protocol::Text(*options.rack);
+  request.rack = options.rack ? protocol::NullableText(protocol::Text(*options.rack)) : std::nullopt;
   request.log_dirs = options.log_dirs;
   std::sort(request.log_dirs.begin(), request.log_dirs.end());
   request.previous_broker_epoch = options.previous_broker_epoch;

@@ -233,7 +233,7 @@ Result<Decision<UnregisterBrokerResponse>> Controller::unregister_broker(const U
   record.broker_id = request.broker_id;
   record.broker_epoch = broker->epoch;
   decision.records.push_back(encode(record));
-  decision.response.error_message = protocol::Text(std::string_view{});
+  decision.response.error_message = std::nullopt;
   return decision;
 }
 
@@ -260,6 +260,7 @@ Result<Decision<ControllerRegistrationResponse>> Controller::register_controller
     to.max_supported_version = f.max_supported_version;
   }
   Decision<ControllerRegistrationResponse> decision;
+  decision.response.error_message = std::nullopt;
   decision.records.push_back(encode(record));
   return decision;
 }

@@ -127,6 +127,7 @@ class ResourceChange {
     record.resource_type = static_cast<int8_t>(resource_.type);
     record.resource_name = resource_.name;
     record.name = Text(key);
+    record.value = std::nullopt;
     if (next) record.value = Text(*next);
     records_.push_back(encode(record));
     min_isr_changed_ = min_isr_changed_ || key == "min.insync.replicas";
@@ -198,6 +199,7 @@ Decision<Response> alter(const Request& request, Change change) {
     auto& result = decision.response.responses.emplace_back();
     result.resource_type = r.resource_type;
     result.resource_name = r.resource_name.str();
+    result.error_message = std::nullopt;
     Result<std::vector<Buffer>> records = std::vector<Buffer>{};
     if (seen[{r.resource_type, r.resource_name.view()}] > 1) {
       records = fail(ErrorCode::kInvalidRequest, "Each resource must appear at most once.");
@@ -304,6 +306,7 @@ Result<void> check_update(const MetadataImage& image, const ControllerSettings& 
 
 Decision<UpdateFeaturesResponse> Controller::update_features(const UpdateFeaturesRequest& request, int16_t version, const CallContext& context) const {
   Decision<UpdateFeaturesResponse> decision;
+  decision.response.error_message = std::nullopt;
   std::optional<Error> first;
   std::set<std::string_view> seen;
   int16_t mv = image_.metadata_version();
@@ -329,6 +332,7 @@ Decision<UpdateFeaturesResponse> Controller::update_features(const UpdateFeature
     if (version < 2) {
       auto& result = decision.response.results.emplace_back();
       result.feature = update.feature.str();
+      result.error_message = std::nullopt;
       if (!checked) {
         result.error_code = protocol::to_wire(checked.error().code);
         result.error_message = Text(checked.error().text());

@@ -166,6 +166,7 @@ Decision<ElectLeadersResponse> Controller::elect_leaders(const ElectLeadersReque
     if (!elected && !explicit_one && elected.error().code == ErrorCode::kElectionNotNeeded) return;
     auto& result = to.partition_result.emplace_back();
     result.partition_id = index;
+    result.error_message = std::nullopt;
     if (!elected) return set_error(result, elected.error());
     if (*elected) decision.records.push_back(std::move(**elected));
   };
@@ -286,6 +287,7 @@ Result<std::optional<Buffer>> change_reassignment(const MetadataImage& image, co
 Decision<AlterPartitionReassignmentsResponse> Controller::alter_reassignments(const AlterPartitionReassignmentsRequest& request,
                                                                               const CallContext& context) const {
   Decision<AlterPartitionReassignmentsResponse> decision;
+  decision.response.error_message = std::nullopt;
   for (const auto& topic : request.topics) {
     auto& to = decision.response.responses.emplace_back();
     to.name = topic.name.str();
@@ -293,6 +295,7 @@ Decision<AlterPartitionReassignmentsResponse> Controller::alter_reassignments(co
     for (const auto& wanted : topic.partitions) {
       auto& result = to.partitions.emplace_back();
       result.partition_index = wanted.partition_index;
+      result.error_message = std::nullopt;
       const PartitionImage* partition = found == nullptr ? nullptr : found->partition(wanted.partition_index);
       if (partition == nullptr) {
         set_error(result, {ErrorCode::kUnknownTopicOrPartition,
@@ -316,6 +319,7 @@ Decision<AlterPartitionReassignmentsResponse> Controller::alter_reassignments(co
 
 ListPartitionReassignmentsResponse Controller::list_reassignments(const ListPartitionReassignmentsRequest& request) const {
   ListPartitionReassignmentsResponse response;
+  response.error_message = std::nullopt;
   const auto list = [&](const TopicImage& topic, const std::vector<int32_t>* only) {
     ListPartitionReassignmentsResponse::OngoingTopicReassignment to;
     to.name = topic.name;

@@ -162,12 +162,14 @@ class TopicCreation {
   void fill(CreateTopicsResponse::CreatableTopicResult& result, const Uuid& id, const ConfigMap& overrides,
             const std::vector<std::vector<int32_t>>& assignment) {
     result.topic_id = id;
+    result.error_message = std::nullopt;
     result.num_partitions = static_cast<int32_t>(assignment.size());
     result.replication_factor = static_cast<int16_t>(assignment.front().size());
     auto& list = result.configs.emplace();
     for (const auto& config : configs_.effective_topic_configs(image_, overrides)) {
       auto& to = list.emplace_back();
       to.name = config.name;
+      to.value = std::nullopt;
       if (config.value && !config.sensitive) to.value = Text(*config.value);
       to.read_only = config.read_only;
       to.config_source = config.source;

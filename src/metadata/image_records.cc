@@ -76,7 +76,7 @@ void write_cluster(const MetadataImage& image, Writer& to) {
     record.broker_epoch = broker.epoch;
     put_endpoints(record.end_points, broker.endpoints);
     put_features(record.features, broker.features);
-    if (broker.rack) record.rack = Text(*broker.rack);
+    record.rack = broker.rack ? protocol::NullableText(Text(*broker.rack)) : std::nullopt;
     record.fenced = broker.fenced;
     record.in_controlled_shutdown = broker.in_controlled_shutdown;
     if (mv >= kMvDirectories) record.log_dirs = broker.log_dirs;
@@ -139,7 +139,7 @@ void write_configs(const MetadataImage& image, Writer& to) {
       for (const auto& [type, name] : entity.parts) {
         auto& part = record.entity.emplace_back();
         part.entity_type = type;
-        if (name) part.entity_name = Text(*name);
+        part.entity_name = name ? protocol::NullableText(Text(*name)) : std::nullopt;
       }
       record.key = key;
       record.value = value;

@@ -131,6 +131,7 @@ RaftCore::FetchPlan RaftCore::plan_fetch_snapshot(const protocol::FetchSnapshotR
 }
 
 void RaftCore::handle(const protocol::DescribeQuorumRequest& request, protocol::DescribeQuorumResponse& response, Now now) const {
+  response.error_message = std::nullopt;
   const bool shape = request.topics.size() == 1 && request.topics[0].topic_name.view() == kTopic && request.topics[0].partitions.size() == 1 &&
                      request.topics[0].partitions[0].partition_index == 0;
   if (!shape) {
@@ -140,6 +141,7 @@ void RaftCore::handle(const protocol::DescribeQuorumRequest& request, protocol::
   auto& topic = response.topics.emplace_back();
   topic.topic_name = protocol::Text(kTopic);
   auto& partition = topic.partitions.emplace_back();
+  partition.error_message = std::nullopt;
   partition.leader_id = leader_;
   partition.leader_epoch = epoch_;
   if (role_ != Role::kLeader) {

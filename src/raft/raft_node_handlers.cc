@@ -144,6 +144,7 @@ namespace {
 template <class Response>
 void set_change(Response& response, const RaftCore::VoterChange& change) {
   response.error_code = protocol::to_wire(change.error);
+  response.error_message = std::nullopt;
   if (change.error != ErrorCode::kNone) {
     response.error_message = protocol::Text(change.message.empty() ? std::string(error_text(change.error)) : change.message);
   }
