@@ -3,7 +3,7 @@
 // New entries are kept in memory and written in groups, on write_out() and when there are many: until then a crash loses them, which
 // recovery repairs, since it rebuilds the indexes of every segment that is not known to be synced. Lookups are binary searches by
 // pread; nothing of the file is kept in memory but its last entry. The file is made with its first entry unless create() is called.
-// Format: docs/formats/segment.md. Owner: the segment's shard.
+// Format: docs/formats/log.md. Owner: the segment's shard.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// The three indexes of a segment (docs/formats/segment.md): offset -> position, timestamp -> offset, aborted transactions.
+// The three indexes of a segment (docs/formats/log.md): offset -> position, timestamp -> offset, aborted transactions.
 //
 // Offsets are stored relative to the segment's base and fit 31 bits. An entry says: every batch before `position` has only offsets
 // below or equal to `offset` ... reading from there finds the offset. Lookups give the greatest entry at or below the target.

@@ -1,5 +1,5 @@
 // Producer snapshots: "<offset>.snapshot", the producer state of a partition as it was before that offset. Version 1.
-// Format: docs/formats/producer_snapshot.md. Pure.
+// Format: docs/formats/log.md. Pure.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// Segment: a stretch of a log in one file, "<base offset>.log", with its indexes beside it (docs/formats/segment.md).
+// Segment: a stretch of a log in one file, "<base offset>.log", with its indexes beside it (docs/formats/log.md).
 //
 // Invariants: batches lie one behind the other in ascending offset; only the last segment of a log is written; the file holds exactly
 // size() bytes of batches (a failed write is cut off again). Files are opened on demand through the FilePool.
