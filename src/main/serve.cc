@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -34,6 +35,9 @@ int complain(std::string_view what) {
 Result<config::Properties> read_properties(const Options& options) {
   std::string text(config::ServerConfig::embedded_properties());
   if (!options.file.empty()) {
+    if (std::filesystem::is_directory(options.file)) {
+      return fail(ErrorCode::kInvalidConfig, fmt::format("cannot read the configuration file {}: it is a directory", options.file));
+    }
     std::ifstream file(options.file, std::ios::binary);
     text.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
     if (!file.is_open() || file.bad()) {

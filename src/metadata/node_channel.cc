@@ -10,6 +10,8 @@ template <class Request, class Response>
 io::Task<Result<Response>> NodeChannel::remote(const Request& request) {
   const auto endpoint = raft_.leader_endpoint(raft_.config().controller_listener);
   if (!endpoint) co_return fail(ErrorCode::kNotController, "the active controller is not known");
+  // This node has won the election and is still taking office: its own listener is not the way to it.
+  if (local_ != nullptr && raft_.is_leader()) co_return fail(ErrorCode::kNotController, "the active controller is not ready");
   auto reply = co_await peers_.call({endpoint->host, endpoint->port}, request);
   if (!reply) co_return fail(std::move(reply).error());
   // Nothing of these answers views the frame.

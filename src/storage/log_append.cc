@@ -21,6 +21,9 @@ struct Log::Checked {
 
 namespace {
 
+// Bytes of scratch memory that stay for the next batch; what an unusually large one took goes back.
+constexpr size_t kKeptScratch = 4U << 20;
+
 protocol::ProduceRules rules_of(const LogConfig& config, const LeaderAppend& options, std::string_view partition, TimestampMs now) {
   protocol::ProduceRules rules;
   rules.produce_version = options.produce_version;
@@ -51,7 +54,9 @@ Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend&
     return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: the disk is nearly full", directory_));
   }
   Checked checked;
-  TRY(check_record_data(batch, options, checked));
+  const auto sound = check_record_data(batch, options, checked);
+  scratch_->shrink(kKeptScratch);
+  TRY(sound);
   const protocol::BatchView& view = checked.view;
   if (view.size() > config_.segment_bytes) {
     return fail(ErrorCode::kRecordListTooLarge, fmt::format("Batch of {} bytes is larger than segment.bytes {}", view.size(), config_.segment_bytes));
