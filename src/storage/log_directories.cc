@@ -255,8 +255,15 @@ Result<void> LogDirectories::write_some(const std::vector<std::vector<DirectoryC
   std::optional<Error> first_error;
   for (size_t i = 0; i < directories_.size(); ++i) {
     if (directories_[i].offline) continue;
-    const auto write = [&](const char* name, OffsetMap DirectoryCheckpoints::* field) {
-      return write_offset_checkpoint(disk_, io::join_path(directories_[i].path, name), merged(parts, i, field));
+    const auto write = [&](const char* name, OffsetMap DirectoryCheckpoints::* field) -> Result<void> {
+      const std::string path = io::join_path(directories_[i].path, name);
+      std::string text = format_offset_checkpoint(merged(parts, i, field));
+      std::string& last = written_[path];
+      if (last == text) return {};  // An idle node writes nothing.
+      last.clear();
+      TRY(io::write_file_atomically(disk_, path, as_bytes(text)));
+      last = std::move(text);
+      return {};
     };
     auto written = write(kHighWatermarkFile, &DirectoryCheckpoints::high_watermark);
     if (written && !only_high_watermarks) written = write(kRecoveryFile, &DirectoryCheckpoints::recovery_point);

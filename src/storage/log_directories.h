@@ -101,6 +101,7 @@ class LogDirectories {
   io::Disk& disk_;
   std::vector<LogDirectory> directories_;
   std::string cluster_id_;
+  std::map<std::string, std::string> written_;  // What each checkpoint file was last given.
 };
 
 // "name-3" -> {name, 3}, split at the last '-'. Nothing where it is no such name.

@@ -18,23 +18,38 @@ io::Task<Result<LogRead>> Log::read(ReadRequest request) {
   }
   const Offset upper_bound = std::min(request.upper_bound, log_end_offset_);
   if (request.offset >= upper_bound) co_return LogRead{};
-  for (size_t i = segments_->index_of(request.offset); i < segments_->size(); ++i) {
-    const std::shared_ptr<Segment> segment = segments_->at(i);
+  Offset base = segments_->at(segments_->index_of(request.offset))->base_offset();
+  for (;;) {
+    const std::shared_ptr<Segment> segment = segments_->at(segments_->index_of(base));
     if (segment->base_offset() >= upper_bound) break;
+    if (!segment->remembers(request.offset)) {
+      const uint64_t truncations = truncations_;
+      CO_TRY(co_await segment->warm(request.offset));
+      if (truncations != truncations_ || request.offset < log_start_offset_) {
+        co_return fail(ErrorCode::kOffsetOutOfRange, fmt::format("Offset {} of {} went while it was read", request.offset, partition_.to_string()));
+      }
+    }
     auto read = read_segment(*segment, request, upper_bound);
     if (!read) co_return fail(std::move(read).error());
-    // A segment whose tail was compacted away may end before the offset: the next one has what follows.
-    if (read->first_batch_offset < 0) continue;
+    if (read->first_batch_offset < 0) {
+      // A segment whose tail was compacted away may end before the offset: the next one has what follows.
+      const size_t following = segments_->index_of(segment->base_offset()) + 1;
+      if (following >= segments_->size()) break;
+      base = segments_->at(following)->base_offset();
+      continue;
+    }
     if (request.aborted_transactions) {
       Offset to = upper_bound;
       const io::FileSlice& slice = read->slices.empty() ? io::FileSlice{} : read->slices.front();
-      if (read->segment_end && i + 1 < segments_->size()) {
-        to = std::min(to, segments_->at(i + 1)->base_offset());
+      // The list may have changed during the read.
+      const size_t next = segments_->index_of(segment->base_offset()) + 1;
+      if (read->segment_end && next < segments_->size()) {
+        to = std::min(to, segments_->at(next)->base_offset());
       } else if (!read->segment_end && !read->slices.empty()) {
         CO_TRY_ASSIGN(const auto behind, segment->offsets().offset_at_or_behind(slice.offset + slice.length));
         to = std::min(to, behind.value_or(to));
       }
-      CO_TRY(collect_aborted(i, request.offset, to, read->aborted));
+      CO_TRY(collect_aborted(next - 1, request.offset, to, read->aborted));
     }
     co_return read;
   }

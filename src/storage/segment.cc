@@ -166,6 +166,14 @@ Result<std::optional<BatchPlace>> Segment::find(Offset target) {
   return scan(position, [&](const BatchPlace& place) { return place.last_offset >= target; });
 }
 
+io::Task<Result<void>> Segment::warm(Offset target) {
+  CO_TRY_ASSIGN(const OffsetPosition from, offsets_.lookup(target));
+  CO_TRY_ASSIGN(auto file, log_.get());
+  Buffer block(kScanBytes);
+  CO_TRY(co_await file->read_at_async(block, from.position));
+  co_return Result<void>();
+}
+
 Result<std::optional<BatchPlace>> Segment::batch_at(uint64_t position) {
   return scan(position, [](const BatchPlace&) { return true; });
 }

@@ -54,6 +54,10 @@ class Segment {
 
   // The first batch whose last offset is >= the target; nothing if there is none.
   Result<std::optional<BatchPlace>> find(Offset target);
+  // Whether find() answers from memory.
+  [[nodiscard]] bool remembers(Offset target) const { return !recent_.empty() && target >= recent_.front().base; }
+  // Reads what find() will look at in the log file without stopping the loop, so that find() has it from the page cache.
+  io::Task<Result<void>> warm(Offset target);
   // The first batch at or after `position`; nothing at the end or where the bytes are no batch.
   Result<std::optional<BatchPlace>> batch_at(uint64_t position);
   // First batch with max timestamp >= the target at or after `from`.
