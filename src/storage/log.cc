@@ -101,6 +101,10 @@ io::Task<Result<void>> Log::sync_range(Offset from, bool indexes) {
       CO_TRY(co_await segment->sync_data());
     }
   }
+  if (!name_durable_) {
+    CO_TRY(context_.disk.sync_directory(io::parent_path(directory_)));
+    name_durable_ = true;
+  }
   if (directory_dirty_) {
     directory_dirty_ = false;
     if (auto synced = context_.disk.sync_directory(directory_); !synced) {
@@ -245,6 +249,7 @@ std::vector<ActiveProducer> Log::active_producers() const {
 Result<void> Log::rename_directory(const std::string& to) {
   TRY(context_.disk.rename(directory_, to));
   directory_ = to;
+  name_durable_ = false;
   for (const auto& segment : segments_->all()) segment->set_directory(to);
   producers_->set_directory(to);
   epochs_->set_directory(to);

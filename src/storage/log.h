@@ -320,6 +320,7 @@ class Log {
   TimestampMs last_flush_ms_ = 0;
   bool topic_id_stored_ = false;
   bool directory_dirty_ = true;  // Files were made or renamed since the directory was synced.
+  bool name_durable_ = false;    // The directory's own name was synced in its parent.
   bool refusing_ = false;
   bool closed_ = false;
   std::optional<Error> failure_;  // A write or sync failed: nothing more is written.

@@ -1,0 +1,210 @@
+// A whole node in the simulated world: a producer that never gives up, while the node loses its power and connections break. What was
+// acknowledged since the last crash is there; with samsa.durable.appends everything that ever was. The same seed is the same run.
+#include <cstdlib>
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "io/sim/world.h"
+#include "protocol/api/create_topics.h"
+#include "protocol/api/fetch.h"
+#include "protocol/api/produce.h"
+#include "protocol/record_batch.h"
+#include "server/node.h"
+#include "server/test_node.h"
+
+namespace samsa::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kPartitions = 3;
+constexpr uint16_t kPort = 9092;
+
+// The node runs until it is crashed; its task owns it, so that a crash destroys it.
+io::Task<> serve(io::Worlds worlds, NodeSettings settings, int& starts) {
+  io::Signal never;
+  Node node(worlds, std::move(settings), [](Error error) { ADD_FAILURE() << error.text(); });
+  const auto started = co_await node.start();
+  EXPECT_TRUE(started) << started.error().text();
+  ++starts;
+  co_await never.wait(worlds[0].loop);
+}
+
+class Producer {
+ public:
+  explicit Producer(io::World world) : world_(world) {}
+
+  io::Task<> run() {
+    while (!stopping) {
+      auto client = co_await RawClient::connect(world_, {"server", kPort});
+      if (client) co_await talk(**client);
+      co_await io::sleep_for(world_.loop, 20ms);
+    }
+    stopped = true;
+  }
+  // What was acknowledged, and what is on its way, may be gone from here on, unless it was synced.
+  void forget() {
+    for (auto& partition : acknowledged) partition.clear();
+    ++forgotten_;
+  }
+
+  std::map<Offset, std::string> acknowledged[kPartitions];
+  int count = 0;
+  bool stopping = false;
+  bool stopped = false;
+
+ private:
+  io::Task<> talk(RawClient& client) {
+    protocol::CreateTopicsRequest create;
+    auto& topic = create.topics.emplace_back();
+    topic.name = "events";
+    topic.num_partitions = kPartitions;
+    topic.replication_factor = 1;
+    create.timeout_ms = 10000;
+    if (!co_await client.call(create, 7)) co_return;
+    while (!stopping) {
+      const int partition = next_ % kPartitions;
+      const std::string value = "value " + std::to_string(next_++);
+      protocol::RecordBatchBuilder builder;
+      builder.append(world_.loop.wall_ms(), std::nullopt, as_bytes(value));
+      protocol::ProduceRequest request;
+      request.acks = -1;
+      request.timeout_ms = 5000;
+      auto& data = request.topic_data.emplace_back();
+      data.name = "events";
+      auto& part = data.partition_data.emplace_back();
+      part.index = partition;
+      part.records = protocol::Records::of(protocol::Blob(std::move(*builder.build())));
+      const int forgotten = forgotten_;
+      const auto answer = co_await client.call(request, 9);
+      if (!answer) co_return;
+      const auto& outcome = answer->responses.at(0).partition_responses.at(0);
+      if (outcome.error_code != 0) {
+        co_await io::sleep_for(world_.loop, 20ms);
+        continue;
+      }
+      if (forgotten == forgotten_) acknowledged[partition][outcome.base_offset] = value;
+      ++count;
+    }
+  }
+  io::World world_;
+  int next_ = 0;
+  int forgotten_ = 0;
+};
+
+// All records of a partition, by offset.
+io::Task<> read_all(io::World world, int partition, std::map<Offset, std::string>& into) {
+  auto client = co_await RawClient::connect(world, {"server", kPort});
+  EXPECT_TRUE(client);
+  Offset next = 0;
+  while (client) {
+    protocol::FetchRequest request;
+    request.min_bytes = 1;
+    request.max_bytes = 1 << 20;
+    request.session_epoch = -1;
+    auto& wanted = request.topics.emplace_back();
+    wanted.topic = "events";
+    auto& part = wanted.partitions.emplace_back();
+    part.partition = partition;
+    part.fetch_offset = next;
+    part.partition_max_bytes = 1 << 20;
+    const auto answer = co_await (*client)->call(request, 9);
+    EXPECT_TRUE(answer) << answer.error().text();
+    if (!answer) co_return;
+    const auto& found = answer->responses.at(0).partitions.at(0);
+    EXPECT_EQ(found.error_code, 0);
+    const Offset before = next;
+    protocol::BatchIterator batches(found.records.memory.view());
+    protocol::Scratch scratch;
+    while (auto batch = *batches.next()) {
+      EXPECT_TRUE(batch->crc_matches());
+      auto reader = protocol::RecordReader::open(*batch, scratch);
+      protocol::Record record;
+      for (next = batch->base_offset(); *reader->next(record); ++next) into[next] = as_text(*record.value);
+    }
+    if (next == before) co_return;
+  }
+}
+
+struct Outcome {
+  uint64_t digest = 0;
+  int acknowledged = 0;
+};
+
+Outcome run_seed(uint64_t seed, bool durable) {
+  io::sim::Faults faults;
+  faults.reset = 0.002;
+  faults.slow = 0.01;
+  io::sim::SimWorld sim(seed, faults);
+  auto& server = sim.add_node("server", 2);
+  auto& client = sim.add_node("client");
+  const auto settings = [&] {
+    config::Properties more = {{"listeners", "PLAINTEXT://server:9092,CONTROLLER://server:9093"}};
+    if (durable) more["samsa.durable.appends"] = "true";
+    return test_settings("/data", more);
+  };
+  Producer producer(client.worlds()[0]);
+  int starts = 0;
+  io::spawn(server.worlds()[0].loop, serve(server.worlds(), settings(), starts));
+  io::spawn(client.worlds()[0].loop, producer.run());
+  for (int i = 1; i <= 4; ++i) {
+    const int before = producer.count;
+    EXPECT_TRUE(sim.run_until([&] { return starts == i && producer.count > before + 20; }, 120s)) << "start " << i << "\n"
+                                                                                                  << sim.trace().recent(40);
+    if (i == 4) break;
+    sim.run_for(io::Duration(sim.random().between(0, 2'000'000'000)));
+    sim.crash(server);
+    if (!durable) producer.forget();
+    sim.run_for(100ms);
+    sim.restart(server);
+    sim.reset_connections(server, client);  // The producer has no timeout of its own.
+    io::spawn(server.worlds()[0].loop, serve(server.worlds(), settings(), starts));
+  }
+  producer.stopping = true;
+  EXPECT_TRUE(sim.run_until([&] { return producer.stopped; }, 60s));
+  sim.faults() = {};
+  for (int partition = 0; partition < kPartitions; ++partition) {
+    std::map<Offset, std::string> found;
+    EXPECT_TRUE(sim.run_task(client.worlds()[0].loop, read_all(client.worlds()[0], partition, found), 60s));
+    for (const auto& [offset, value] : producer.acknowledged[partition]) {
+      const auto there = found.find(offset);
+      EXPECT_TRUE(there != found.end() && there->second == value)
+          << "partition " << partition << " offset " << offset << ": " << value << " was acknowledged, there is "
+          << (there == found.end() ? "nothing" : there->second);
+    }
+  }
+  sim.crash(server);
+  return {sim.digest(), producer.count};
+}
+
+// How many seeds a test runs: SAMSA_SEEDS, or a few.
+uint64_t seeds() {
+  const char* wanted = std::getenv("SAMSA_SEEDS");
+  return wanted ? std::strtoull(wanted, nullptr, 10) : 5;
+}
+
+TEST(Simulation, AcknowledgedRecordsAreThere) {
+  for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    EXPECT_GT(run_seed(seed, false).acknowledged, 80);
+  }
+}
+
+TEST(Simulation, DurableRecordsSurvivePowerLoss) {
+  for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    EXPECT_GT(run_seed(seed, true).acknowledged, 80);
+  }
+}
+
+TEST(Simulation, SameSeedSameRun) {
+  const Outcome first = run_seed(99, false);
+  const Outcome second = run_seed(99, false);
+  EXPECT_EQ(first.digest, second.digest);
+  EXPECT_EQ(first.acknowledged, second.acknowledged);
+  EXPECT_NE(run_seed(100, false).digest, first.digest);
+}
+
+}  // namespace
+}  // namespace samsa::server
