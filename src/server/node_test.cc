@@ -350,8 +350,10 @@ TYPED_TEST(NodeTest, KeepsOffsetsAndRecordsOverARestart) {
 
 TYPED_TEST(NodeTest, GivesEveryProducerItsOwnId) {
   auto scene = [](Site& site) -> io::Task<> {
-    const auto one = co_await site.client->call(protocol::InitProducerIdRequest{}, 4);
-    const auto two = co_await site.client->call(protocol::InitProducerIdRequest{}, 4);
+    protocol::InitProducerIdRequest request;
+    request.transactional_id.reset();
+    const auto one = co_await site.client->call(request, 4);
+    const auto two = co_await site.client->call(request, 4);
     EXPECT_EQ(one->error_code, 0);
     EXPECT_GE(one->producer_id, 0);
     EXPECT_NE(one->producer_id, two->producer_id);
