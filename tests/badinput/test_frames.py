@@ -68,8 +68,8 @@ def test_api_versions_of_an_unknown_version(broker, serves):
     with broker.connection() as connection:
         # Version 0 of the answer, with the one entry that says what would be understood; then the connection goes on.
         answer = connection.call(request(API_VERSIONS, 99, b"\xff\xff garbage", correlation_id=7, flexible=True))
-        assert answer == struct.pack(">ihihhh", 7, 35, 1, API_VERSIONS, 0, 4)
-        assert API_VERSIONS in rawwire.api_versions_v0(connection)
+        low, high = rawwire.api_versions_v0(connection)[API_VERSIONS]
+        assert answer == struct.pack(">ihihhh", 7, 35, 1, API_VERSIONS, low, high)
 
 
 @pytest.mark.parametrize("software", ["", "f o", "-dash", "dash-"], ids=["empty", "space", "leading", "trailing"])

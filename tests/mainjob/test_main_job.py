@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from mainjob.real_input import assemble
+from peers import rawwire
 from peers import tools as tool_programs
 from peers.tools import TOOLS
 
@@ -149,6 +150,25 @@ def wait_for(check, seconds: float, what: str):
         time.sleep(0.1)
 
 
+def written(broker, topic: str) -> int:
+    """How many records are in the log now."""
+    with broker.connection() as connection:
+        return sum(max(0, rawwire.end_offset(connection, topic, partition)[1]) for partition in range(PARTITIONS))
+
+
+def feed(file, pipe, hold_at: int, go_on: threading.Event):
+    """The file into the pipe; waits at that line until it may go on."""
+    with open(file, "rb") as lines, pipe:
+        try:
+            for number, line in enumerate(lines):
+                if number == hold_at:
+                    pipe.flush()
+                    go_on.wait()
+                pipe.write(line)
+        except BrokenPipeError:
+            pass  # the producer's exit code says why
+
+
 def tools_for(kind: str):
     """Each broker with the tools of its own house."""
     return TOOLS["java" if kind == "apache" else "samsa"]()
@@ -171,25 +191,32 @@ def test_main_job(make_broker, real_file):
         "retries": "2147483647", "reconnect.backoff.max.ms": "500",
     }
     flags = [word for name, value in settings.items() for word in ("--command-property", f"{name}={value}")]
-    with open(real_file, "rb") as lines:
-        producer = tool_programs.start(
-            tools_for(broker.kind), "kafka-console-producer", "--bootstrap-server", broker.bootstrap, "--topic", topic,
-            "--reader-property", "parse.key=true", "--reader-property", "key.separator=\t", *flags,
-            stdin=lines, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )
-        complaints: list[bytes] = []
-        listener = threading.Thread(target=lambda: complaints.extend(producer.stderr), daemon=True)
-        listener.start()
-        try:
-            wait_for(lambda: notes.count() > LINES // 5 or producer.poll() is not None, 120, "a fifth of the lines are read")
-            broker.kill9()
-            assert producer.poll() is None, "the producer had ended before the broker was killed: the file is too short for this machine"
-            time.sleep(1)
-            broker.start()
-            assert producer.wait(300) == 0
-        finally:
-            producer.kill()
-            listener.join(5)
+    producer = tool_programs.start(
+        tools_for(broker.kind), "kafka-console-producer", "--bootstrap-server", broker.bootstrap, "--topic", topic,
+        "--reader-property", "parse.key=true", "--reader-property", "key.separator=\t", *flags,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )
+    complaints: list[bytes] = []
+    go_on = threading.Event()
+    helpers = [
+        threading.Thread(target=lambda: complaints.extend(producer.stderr), daemon=True),
+        threading.Thread(target=feed, args=(real_file, producer.stdin, LINES * 2 // 3, go_on), daemon=True),
+    ]
+    for helper in helpers:
+        helper.start()
+    try:
+        # The pipe holds the last third back until the broker is dead, so that the kill is in the middle on a fast machine too.
+        wait_for(lambda: written(broker, topic) > LINES // 3 or producer.poll() is not None, 120, "a third of the lines are in the log")
+        broker.kill9()
+        go_on.set()
+        assert producer.poll() is None, b"".join(complaints[:20]).decode()
+        time.sleep(1)
+        broker.start()
+        assert producer.wait(300) == 0, b"".join(complaints[:20]).decode()
+    finally:
+        go_on.set()
+        producer.kill()
+        helpers[0].join(5)
 
     errors = [line for line in complaints if b" WARN " not in line and (b"ERROR" in line or b"Exception" in line)]
     assert not errors, b"".join(errors[:10]).decode()
