@@ -63,6 +63,9 @@ void read_group(const ServerConfig& config, coordinator::GroupConfig& into) {
   into.offsets_retention_check = ms(config, "offsets.retention.check.interval.ms");
   into.offset_commit_timeout = ms(config, "offsets.commit.timeout.ms");
   into.load_buffer_size = static_cast<size_t>(config.number("offsets.load.buffer.size"));
+  into.consumer_session_timeout = ms(config, "group.consumer.session.timeout.ms");
+  into.consumer_heartbeat_interval = ms(config, "group.consumer.heartbeat.interval.ms");
+  into.consumer_max_size = int32(config, "group.consumer.max.size");
 }
 
 void read_limits(const ServerConfig& config, NodeSettings& into) {

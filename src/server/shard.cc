@@ -73,8 +73,11 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
   co_return Result<void>{};
 }
 
-io::Task<> Shard::on_image(metadata::ImagePtr, metadata::ImagePtr now) {
+io::Task<> Shard::on_image(metadata::ImagePtr before, metadata::ImagePtr now) {
   image_ = now;
+  const bool same_for_groups = before && before->topics.same_as(now->topics) && before->brokers.same_as(now->brokers) &&
+                               before->configs.same_as(now->configs) && before->features.same_as(now->features);
+  if (!same_for_groups) groups_.set_image(now);
   if (!loaded_) co_return;
   const auto held = co_await applying_.lock(world_.loop);
   if (!stopping_) co_await apply(*applied_, *now);

@@ -404,7 +404,7 @@ TEST(Static, AnotherProtocolMeansARebalance) {
 }
 
 TEST(Static, IsKeptThroughARebalanceUntilItsSessionEnds) {
-  Bench bench({.initial_rebalance_delay = 0ms, .max_session_timeout = 3600s});
+  Bench bench({.max_session_timeout = 3600s, .initial_rebalance_delay = 0ms});
   const auto one = bench.join({.instance = "one", .session_ms = 600'000, .rebalance_ms = 20'000});
   bench.sync({.member = one->member_id.str()});
   const auto two = bench.join({.instance = "two", .session_ms = 600'000, .rebalance_ms = 20'000});
@@ -416,7 +416,7 @@ TEST(Static, IsKeptThroughARebalanceUntilItsSessionEnds) {
 }
 
 TEST(Static, NobodyComingAgainDelaysTheRebalance) {
-  Bench bench({.initial_rebalance_delay = 0ms, .max_session_timeout = 3600s});
+  Bench bench({.max_session_timeout = 3600s, .initial_rebalance_delay = 0ms});
   const auto one = bench.join({.instance = "one", .session_ms = 60'000, .rebalance_ms = 20'000});
   bench.sync({.member = one->member_id.str()});
   const auto two = bench.join({.version = 3});
