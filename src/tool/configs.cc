@@ -98,7 +98,9 @@ Result<Entity> entity_of(const Options& options) {
   const auto found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const EntityType& type) { return type.plural == plural; });
   if (found == std::end(kTypes)) {
     std::string names;
-    for (const auto& type : kTypes) names += (names.empty() ? "" : ", ") + std::string(type.plural);
+    for (const char* type : {"topics", "clients", "users", "brokers", "ips", "client-metrics", "groups", "broker-loggers"}) {
+      names += (names.empty() ? "" : ", ") + std::string(type);
+    }
     return fail(ErrorCode::kInvalidRequest,
                 fmt::format("Invalid entity type {}, the entity type must be one of {} with a --bootstrap-server or --bootstrap-controller argument", plural, names));
   }
@@ -150,7 +152,9 @@ Result<std::map<std::string, std::string>> parse_added(const std::string& text) 
   const auto take = [&]() -> Result<void> {
     const size_t equals = pair.find('=');
     if (equals == std::string::npos) {
-      return fail(ErrorCode::kInvalidConfig, "Invalid entity config: all configs to be added must be in the format \"key=val\".");
+      return fail(ErrorCode::kInvalidConfig,
+                  "requirement failed: Invalid entity config: all configs to be added must be in the format \"key=val\" or  \"key=[val1,val2]\" to group "
+                  "values which contain commas.");
     }
     std::string value = pair.substr(equals + 1);
     std::erase_if(value, [](char c) { return c == '[' || c == ']'; });
@@ -269,6 +273,13 @@ io::Task<Result<void>> ConfigsCommand::describe() {
   }
   const bool all = options_.has("all");
   for (const auto& name : names) {
+    if (entity_.type->plural == "topics" && entity_.name) {
+      CO_TRY(co_await cluster_.refresh({name}));
+      if (cluster_.topics().at(name).error == ErrorCode::kUnknownTopicOrPartition) {
+        context_.console.write(fmt::format("The topic '{}' doesn't exist and doesn't have dynamic config.\n", name));
+        continue;
+      }
+    }
     if (name.empty()) context_.console.write(fmt::format("Default configs for {} in the cluster are:\n", entity_.type->plural));
     else context_.console.write(fmt::format("{} configs for {} {} are:\n", all ? "All" : "Dynamic", entity_.singular(), name));
     CO_TRY_ASSIGN(const auto found, co_await settings(name, all));
@@ -297,14 +308,6 @@ io::Task<Result<void>> ConfigsCommand::alter() {
     }
   }
   const std::string& name = *entity_.name;
-  if (!deleted.empty()) {
-    CO_TRY_ASSIGN(const auto old, co_await settings(name, false));
-    std::vector<std::string> unknown;
-    for (const auto& key : deleted) {
-      if (std::none_of(old.begin(), old.end(), [&](const Setting& setting) { return setting.name == key; })) unknown.push_back(key);
-    }
-    if (!unknown.empty()) co_return fail(ErrorCode::kInvalidConfig, fmt::format("Invalid config(s): {}", fmt::join(unknown, ",")));
-  }
   protocol::IncrementalAlterConfigsRequest request;
   auto& resource = request.resources.emplace_back();
   resource.resource_type = entity_.type->resource;
@@ -353,7 +356,7 @@ io::Task<int> run_configs(ToolContext& context, Arguments arguments) {
   if (options.has("alter")) outcome = co_await command.alter();
   else outcome = co_await command.describe();
   if (outcome) co_return 0;
-  if (outcome.error().code == ErrorCode::kInvalidConfig && outcome.error().message.starts_with("Invalid config(s)")) co_return refuse(context, outcome.error().text());
+  if (outcome.error().code == ErrorCode::kInvalidConfig && outcome.error().message.starts_with("requirement failed")) co_return refuse(context, outcome.error().text());
   co_return refuse(context, fmt::format("Error while executing config command with args '{}'\n{}", fmt::join(arguments, " "), outcome.error().text()));
 }
 

@@ -335,21 +335,30 @@ void GroupCommand::print_members(const Group& group) {
   };
   const bool verbose = options_.has("verbose");
   context_.console.write("\n");
-  line({"GROUP", "CONSUMER-ID", "GROUP-INSTANCE-ID", "HOST", "CLIENT-ID", "#PARTITIONS"}, verbose ? "ASSIGNMENT" : "");
+  line({"GROUP", "CONSUMER-ID", "GROUP-INSTANCE-ID", "HOST", "CLIENT-ID", "#PARTITIONS"},
+       verbose ? row({15, 20, 15, 0}, {"CURRENT-EPOCH", "CURRENT-ASSIGNMENT", "TARGET-EPOCH", "TARGET-ASSIGNMENT"}) : "");
   for (const auto& member : group.members) {
     std::map<std::string, std::set<std::string>> by_topic;
     for (const auto& partition : member.assignment) by_topic[partition.topic].insert(std::to_string(partition.partition));
     std::vector<std::string> texts;
-    for (const auto& [topic, partitions] : by_topic) texts.push_back(fmt::format("{}({})", topic, fmt::join(partitions, ",")));
+    for (const auto& [topic, partitions] : by_topic) texts.push_back(fmt::format("{}:{}", topic, fmt::join(partitions, ",")));
     line({group.id, member.id, member.instance_id, member.host, member.client_id, std::to_string(member.assignment.size())},
-         !verbose ? "" : texts.empty() ? "-" : fmt::format("{}", fmt::join(texts, ", ")));
+         !verbose ? "" : row({15, 20, 15, 0}, {"-", texts.empty() ? "-" : fmt::format("{}", fmt::join(texts, ";")), "-", "-"}));
   }
 }
 
 void GroupCommand::print_state(const Group& group) {
-  const std::vector<size_t> widths{std::max<size_t>(15, group.id.size()), std::max<size_t>(25, group.coordinator.size()), 20, 20, 0};
-  context_.console.write("\n" + row(widths, {"GROUP", "COORDINATOR (ID)", "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS"}));
-  context_.console.write("\n" + row(widths, {group.id, group.coordinator, group.assignor, group.state, std::to_string(group.members.size())}) + "\n");
+  std::vector<size_t> widths{std::max<size_t>(15, group.id.size()), std::max<size_t>(25, group.coordinator.size()), 20, 20, 0};
+  std::vector<std::string> header{"GROUP", "COORDINATOR (ID)", "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS"};
+  std::vector<std::string> cells{group.id, group.coordinator, group.assignor.empty() ? "-" : group.assignor, group.state, std::to_string(group.members.size())};
+  if (options_.has("verbose")) {
+    // A classic group has no epochs.
+    widths.insert(widths.begin() + 4, {15, 25});
+    header.insert(header.begin() + 4, {"GROUP-EPOCH", "TARGET-ASSIGNMENT-EPOCH"});
+    cells.insert(cells.begin() + 4, {"-", "-"});
+  }
+  context_.console.write("\n" + row(widths, header));
+  context_.console.write("\n" + row(widths, cells) + "\n");
 }
 
 io::Task<Result<void>> GroupCommand::describe() {
@@ -360,7 +369,7 @@ io::Task<Result<void>> GroupCommand::describe() {
     if (group.error != ErrorCode::kNone) co_return fail(group.error, group.message);
     if (!say_state(group)) continue;
     if (options_.has("members")) {
-      if (!group.members.empty()) print_members(group);
+      print_members(group);
     } else if (options_.has("state")) {
       print_state(group);
     } else {

@@ -92,7 +92,8 @@ class DefaultFormatter final : public Formatter {
     if (partition_) to += fmt::format("Partition:{}", record.partition), end_column();
     if (offset_) to += fmt::format("Offset:{}", record.offset), end_column();
     if (delivery_) to += "Delivery:NOT_PRESENT", end_column();
-    if (epoch_) to += record.leader_epoch < 0 ? std::string("Epoch:NOT_PRESENT") : fmt::format("Epoch:{}", record.leader_epoch), end_column();
+    // Java's tool hands its formatter records without an epoch.
+    if (epoch_) to += "Epoch:NOT_PRESENT", end_column();
     if (headers_) {
       if (record.headers.empty()) to += "NO_HEADERS";
       for (size_t i = 0; i < record.headers.size(); ++i) {

@@ -211,8 +211,13 @@ io::Task<Result<void>> GroupCommand::reset_offsets() {
     context_.console.write("\n");
     co_return Result<void>{};
   }
+  size_t group_width = 15, topic_width = 15;
+  for (const auto& [id, offsets] : done) {
+    group_width = std::max(group_width, id.size());
+    for (const auto& [partition, offset] : offsets) topic_width = std::max(topic_width, partition.topic.size());
+  }
   const auto line = [&](const std::string& a, const std::string& b, const std::string& c, const std::string& d) {
-    context_.console.write(fmt::format("\n{:<30} {:<30} {:<10} {:<15}", a, b, c, d));
+    context_.console.write(fmt::format("\n{:<{}} {:<{}} {:<10} {}", a, group_width, b, topic_width, c, d));
   };
   if (!done.empty()) line("GROUP", "TOPIC", "PARTITION", "NEW-OFFSET");
   for (const auto& [id, offsets] : done) {
@@ -240,14 +245,14 @@ io::Task<Result<void>> GroupCommand::delete_offsets() {
     for (const auto& partition : topic.partitions) {
       const ErrorCode code = error_from_wire(partition.error_code);
       partial = partial || code != ErrorCode::kNone;
-      lines.push_back(fmt::format("\n{:<30} {:<15} {:<15}", topic.name.view(), partition.partition_index,
+      lines.push_back(fmt::format("\n{:<15} {:<10} {}", topic.name.view(), partition.partition_index,
                                   code == ErrorCode::kNone ? "Successful" : "Error: " + std::string(error_text(code))));
     }
   }
-  if (top == ErrorCode::kNone && !partial) context_.console.write("Request succeed for deleting offsets with group " + id + "\n");
-  else if (top == ErrorCode::kNone) context_.console.write("\nError: Encounter some partition level error, see the follow-up details:\n");
+  if (top == ErrorCode::kNone && !partial) context_.console.write(fmt::format("\nRequest succeeded for deleting offsets from group {}.\n", id));
+  else if (top == ErrorCode::kNone) context_.console.write("\nError: Encountered some partition-level error, see the follow-up details.\n");
   else context_.console.write(fmt::format("\nError: Encounter some unknown error: {}\n", error_text(top)));
-  context_.console.write(fmt::format("\n{:<30} {:<15} {:<15}", "TOPIC", "PARTITION", "STATUS"));
+  context_.console.write(fmt::format("\n{:<15} {:<10} {}", "TOPIC", "PARTITION", "STATUS"));
   for (const auto& text : lines) context_.console.write(text);
   context_.console.write("\n");
   co_return Result<void>{};

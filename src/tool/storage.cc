@@ -223,7 +223,11 @@ Result<void> version_mapping(ToolContext& context, const Options& options) {
                                                         metadata::metadata_version_text(metadata::kLatestMetadataVersion)));
   }
   context.console.write(fmt::format("metadata.version={} ({})\n", *level, release));
-  for (const auto& [name, value] : metadata::default_features(*level)) context.console.write(fmt::format("{}={}\n", name, value));
+  const auto levels = metadata::default_features(*level);
+  for (const char* name : {"kraft.version", "transaction.version", "group.version", "eligible.leader.replicas.version", "share.version", "streams.version"}) {
+    const auto found = levels.find(name);
+    context.console.write(fmt::format("{}={}\n", name, found == levels.end() ? 0 : found->second));
+  }
   return {};
 }
 

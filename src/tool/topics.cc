@@ -111,6 +111,19 @@ Result<std::vector<std::vector<int32_t>>> parse_assignment(std::string_view text
 }
 
 
+// The order in which a Java HashMap of `entries` strings gives these: Java's tool prints settings so.
+std::vector<std::string> in_java_map_order(std::vector<std::string> names, size_t entries) {
+  uint32_t buckets = 16;
+  while (buckets * 3 / 4 < entries) buckets *= 2;
+  const auto bucket = [buckets](const std::string& name) {
+    uint32_t hash = 0;
+    for (const char c : name) hash = 31 * hash + static_cast<unsigned char>(c);
+    return (hash ^ hash >> 16) & (buckets - 1);
+  };
+  std::sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return bucket(a) < bucket(b); });
+  return names;
+}
+
 std::string join(const std::vector<int32_t>& ids) { return fmt::format("{}", fmt::join(ids, ",")); }
 
 class TopicCommand {
@@ -225,6 +238,7 @@ io::Task<Result<void>> TopicCommand::alter() {
     auto& topic = request.topics.emplace_back();
     topic.name = name;
     topic.count = static_cast<int32_t>(*partitions);
+    topic.assignments.reset();
     if (assignment.empty()) continue;
     topic.assignments.emplace();
     for (size_t i = cluster_.topics().at(name).partitions.size(); i < assignment.size(); ++i) topic.assignments->emplace_back().broker_ids = assignment[i];
@@ -265,10 +279,15 @@ io::Task<Result<std::map<std::string, std::vector<std::pair<std::string, std::st
   CO_TRY_ASSIGN(auto reply, co_await client::call_any(cluster_, std::move(request)));
   for (const auto& result : reply->results) {
     if (result.error_code != 0) co_return fail(error_from_wire(result.error_code), result.error_message ? result.error_message->str() : std::string());
+    std::map<std::string, std::string> values;
+    std::vector<std::string> names;
     for (const auto& config : result.configs) {
       // What Java's ConfigEntry calls "not default": everything that does not come from the defaults (source 5).
-      if (config.config_source != 5) found[result.resource_name.str()].emplace_back(config.name.str(), config.value ? config.value->str() : "null");
+      if (config.config_source == 5) continue;
+      names.push_back(config.name.str());
+      values[config.name.str()] = config.value ? config.value->str() : "null";
     }
+    for (const auto& name : in_java_map_order(names, result.configs.size())) found[result.resource_name.str()].emplace_back(name, values[name]);
   }
   co_return found;
 }

@@ -42,7 +42,9 @@ class Transcript:
         if note:
             self.steps.append({
                 "command": self.normal(" ".join([tool, *words])), "code": done.code,
-                "out": self.lines(done.out, sort, only, edit), "err": self.lines(done.err, sort, None, edit),
+                "out": self.lines(done.out, sort, only, edit),
+                # The first line says what is wrong; what follows (usage, traces) is each implementation's own.
+                "err": self.lines(done.err, sort, None, edit)[:1],
             })
         return done
 
@@ -61,11 +63,14 @@ class Transcript:
         return text
 
 
-# Lines of logging that say something of one implementation only.
-NOISE = re.compile(r"^\[\d{4}-\d\d-\d\d .*\] (WARN|INFO) |^SLF4J|^\s+at [\w.$]+\(|^WARNING: sun")
+
+# Lines of logging that say something of one implementation only, traces of Java's calls, advertising of a feature, what other runs made.
+NOISE = re.compile(r"^\[\d{4}-\d\d-\d\d .*\] (WARN|INFO) |^SLF4J|^\s+at [\w.$/]+\(|^WARNING: sun|^Caused by: |^\[TIME\] ERROR|^\s*\(org\.apache"
+                   r"|rebalance protocol \(KIP-848\) is production-ready|^Bootstrap metadata: |^(topic|group)\d{3}-")
 
 CHANGING = [
-    (re.compile(r"\b(topic|group)\d{3}"), r"\1NNN"),
+    # The class of an exception before its text.
+    (re.compile(r"(?:java\.util\.concurrent\.ExecutionException: )?org\.apache\.kafka\.common\.(?:errors\.)?\w+(?:Exception|Error): "), ""),
     (re.compile(r"directory\.id=[\w-]{22}"), "directory.id=IIIIIIIIIIIIIIIIIIIIII"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUUUUUUU-UUUU-UUUU-UUUU-UUUUUUUUUUUU"),
     (re.compile(r"TopicId: [\w-]{22}"), "TopicId: IIIIIIIIIIIIIIIIIIIIII"),
