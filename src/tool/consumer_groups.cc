@@ -398,7 +398,7 @@ io::Task<Result<void>> GroupCommand::remove() {
     co_return Result<void>{};
   }
   context_.console.write("\nError: Deletion of some consumer groups failed:\n");
-  for (const auto& [id, error] : failed) context_.console.write(fmt::format("* Group '{}' could not be deleted due to: {}\n", id, error.describe()));
+  for (const auto& [id, error] : failed) context_.console.write(fmt::format("* Group '{}' could not be deleted due to: {}\n", id, error.text()));
   if (!done.empty()) context_.console.write(fmt::format("\nThese consumer groups were deleted successfully: '{}'\n", fmt::join(done, "', '")));
   co_return Result<void>{};
 }

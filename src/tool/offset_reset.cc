@@ -249,7 +249,7 @@ io::Task<Result<void>> GroupCommand::delete_offsets() {
                                   code == ErrorCode::kNone ? "Successful" : "Error: " + std::string(error_text(code))));
     }
   }
-  if (top == ErrorCode::kNone && !partial) context_.console.write(fmt::format("\nRequest succeeded for deleting offsets from group {}.\n", id));
+  if (top == ErrorCode::kNone && !partial) context_.console.write(fmt::format("Request succeeded for deleting offsets from group {}.\n", id));
   else if (top == ErrorCode::kNone) context_.console.write("\nError: Encountered some partition-level error, see the follow-up details.\n");
   else context_.console.write(fmt::format("\nError: Encounter some unknown error: {}\n", error_text(top)));
   context_.console.write(fmt::format("\n{:<15} {:<10} {}", "TOPIC", "PARTITION", "STATUS"));

@@ -13,7 +13,10 @@ Result<TimestampMs> parse_datetime(std::string_view text) {
   std::string sign, zone_hours, zone_minutes;
   if (!re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), kPattern, &year, &month, &day, &hour, &minute, &second, &milli, &sign, &zone_hours,
                            &zone_minutes)) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("Unparseable date: \"{}\": it must be YYYY-MM-DDThh:mm:ss.sss", text));
+    if (text.find('T') == std::string_view::npos) {
+      return fail(ErrorCode::kInvalidTimestamp, "Error parsing timestamp. It does not contain a 'T' according to ISO8601 format");
+    }
+    return fail(ErrorCode::kInvalidTimestamp, fmt::format("Unparseable date: \"{}\": it must be YYYY-MM-DDThh:mm:ss.sss", text));
   }
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};

@@ -41,10 +41,11 @@ class Transcript:
         done = tool_programs.run(self.tools, tool, *words, stdin=stdin, timeout=timeout)
         if note:
             self.steps.append({
-                "command": self.normal(" ".join([tool, *words])), "code": done.code,
+                "command": re.sub(r"\b(topic|group)\d{3}", r"\1NNN", self.normal(" ".join([tool, *words]))), "code": done.code,
                 "out": self.lines(done.out, sort, only, edit),
-                # The first line says what is wrong; what follows (usage, traces) is each implementation's own.
-                "err": self.lines(done.err, sort, None, edit)[:1],
+                # Standard error has usage, traces and logging, which are each implementation's own. What counts: a command that
+                # failed without a word on standard output has said why.
+                "err": ["said why"] if done.code != 0 and not done.out.strip() and done.err.strip() else [],
             })
         return done
 
@@ -66,9 +67,13 @@ class Transcript:
 
 # Lines of logging that say something of one implementation only, traces of Java's calls, advertising of a feature, what other runs made.
 NOISE = re.compile(r"^\[\d{4}-\d\d-\d\d .*\] (WARN|INFO) |^SLF4J|^\s+at [\w.$/]+\(|^WARNING: sun|^Caused by: |^\[TIME\] ERROR|^\s*\(org\.apache"
-                   r"|rebalance protocol \(KIP-848\) is production-ready|^Bootstrap metadata: |^(topic|group)\d{3}-")
+                   r"|rebalance protocol \(KIP-848\) is production-ready|^Bootstrap metadata: |^\t(StreamsGroupTopologyDescriptionUpdate|UnregisterController)\(|^(topic|group)\d{3}-")
 
 CHANGING = [
+    # The newest version that the tool itself knows; what the last line of a list ends with.
+    (re.compile(r" \[usable: \d+\]"), ""),
+    (re.compile(r"UNSUPPORTED,$", re.M), "UNSUPPORTED"),
+    (re.compile(r"java\.text\.ParseException: "), ""),
     # The class of an exception before its text.
     (re.compile(r"(?:java\.util\.concurrent\.ExecutionException: )?org\.apache\.kafka\.common\.(?:errors\.)?\w+(?:Exception|Error): "), ""),
     (re.compile(r"directory\.id=[\w-]{22}"), "directory.id=IIIIIIIIIIIIIIIIIIIIII"),
