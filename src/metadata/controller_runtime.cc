@@ -301,8 +301,24 @@ SAMSA_DECIDE(assign_directories, AssignReplicasToDirs, assign_directories(reques
 SAMSA_DECIDE(incremental_alter_configs, IncrementalAlterConfigs, incremental_alter_configs(request, context))
 SAMSA_DECIDE(alter_configs, AlterConfigs, alter_configs(request, context))
 SAMSA_DECIDE(allocate_producer_ids, AllocateProducerIds, allocate_producer_ids(request, context))
-SAMSA_DECIDE(update_features, UpdateFeatures, update_features(request, version, context))
 #undef SAMSA_DECIDE
+
+// kraft.version belongs to the quorum, the others to the records.
+ControllerRuntime::Answer<UpdateFeaturesResponse> ControllerRuntime::update_features(const UpdateFeaturesRequest& request, Caller caller) {
+  auto& s = *state_;
+  if (!s.active) co_return fail(ErrorCode::kNotController);
+  UpdateFeaturesRequest records = request;
+  std::erase_if(records.feature_updates, [](const auto& update) { return update.feature.view() == kKraftVersion; });
+  auto decision = s.controller.update_features(records, caller.version, s.context(caller));
+  for (const auto& update : request.feature_updates) {
+    if (update.feature.view() != kKraftVersion || decision.response.error_code != 0) continue;
+    auto upgraded = s.raft.upgrade_kraft_version(update.max_version_level, request.validate_only);
+    if (!upgraded) co_return fail(std::move(upgraded).error());
+    if (*upgraded >= 0) s.last_write = std::max(s.last_write, *upgraded);
+    if (caller.version < 2) decision.response.results.emplace_back().feature = update.feature.str();
+  }
+  co_return co_await s.commit<UpdateFeaturesResponse>(std::move(decision), std::move(caller));
+}
 
 ControllerRuntime::Answer<ListPartitionReassignmentsResponse> ControllerRuntime::list_reassignments(const ListPartitionReassignmentsRequest& request,
                                                                                                     Caller caller) {

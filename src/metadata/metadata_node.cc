@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "metadata/features.h"
 #include "metadata/format.h"
 #include "metadata/node_channel.h"
 #include "metadata/replay.h"
+#include "protocol/api/controller_registration.h"
 
 namespace samsa::metadata {
 
@@ -21,6 +23,8 @@ struct MetadataNode::State final : raft::RaftListener {
   void on_leader_change(raft::LeaderAndEpoch leader, std::optional<Offset> epoch_start) override;
 
   void publish();
+  // Controllers: until the image has this process's registration, asks for it.
+  io::Task<> keep_registered();
   void maybe_snapshot(size_t new_bytes);
   io::Task<> write_snapshot(ImagePtr image);
   ImagePtr current() const { return std::make_shared<const MetadataImage>(replay.image()); }
@@ -37,6 +41,9 @@ struct MetadataNode::State final : raft::RaftListener {
   raft::OffsetAndEpoch snapshot_id;
   TimestampMs snapshot_ms = 0;
   bool caught_up = false;
+  bool stopping = false;
+  Uuid incarnation;
+  io::Signal published;
   int64_t bytes_since_snapshot = 0;
   io::MonoTime snapshot_at;
   bool snapshotting = false;
@@ -51,6 +58,7 @@ io::Task<Result<std::unique_ptr<MetadataNode>>> MetadataNode::open(io::World wor
                                                                    std::function<void(Error)> fault) {
   auto state = std::make_unique<State>(world, std::move(options), std::move(fault));
   auto& s = *state;
+  s.incarnation = world.loop.random().uuid();
   CO_TRY_ASSIGN(auto bootstrap, read_bootstrap(world.disk, s.options.raft.metadata_dir));
   CO_TRY_ASSIGN(s.raft, co_await raft::RaftNode::open(world, s.options.raft, std::move(transport)));
   if (s.options.raft.controller) {
@@ -64,10 +72,14 @@ io::Task<Result<std::unique_ptr<MetadataNode>>> MetadataNode::open(io::World wor
 void MetadataNode::start() {
   state_->snapshot_at = state_->world.loop.now();
   state_->raft->start(*state_, state_->fault);
+  if (state_->controller) state_->tasks.spawn(state_->keep_registered());
 }
 
 io::Task<> MetadataNode::stop() {
   auto& s = *state_;
+  s.stopping = true;
+  s.published.notify_all();
+  s.channel->on_leader_change();
   s.channel->close();
   if (s.broker) co_await s.broker->stop();
   if (s.controller) co_await s.controller->stop();
@@ -79,6 +91,7 @@ io::Task<> MetadataNode::stop() {
 raft::RaftNode& MetadataNode::raft() { return *state_->raft; }
 ControllerRuntime* MetadataNode::controller() { return state_->controller.get(); }
 BrokerLifecycle* MetadataNode::broker() { return state_->broker.get(); }
+NodeChannel& MetadataNode::channel() { return *state_->channel; }
 Publisher& MetadataNode::publisher() { return state_->publisher; }
 const ImagePtr& MetadataNode::image() const { return state_->publisher.image(); }
 
@@ -114,7 +127,41 @@ Result<void> MetadataNode::State::on_commit(const raft::CommittedBatch& batch) {
 void MetadataNode::State::publish() {
   // The first image that anybody sees is a whole one: as of what the quorum had committed when this node joined it.
   if (!caught_up) caught_up = raft->high_watermark_learned() && replay.image().provenance.next_offset >= raft->high_watermark();
-  if (caught_up && !replay.in_transaction()) publisher.publish(current());
+  if (!caught_up || replay.in_transaction()) return;
+  publisher.publish(current());
+  published.notify_all();
+}
+
+io::Task<> MetadataNode::State::keep_registered() {
+  ControllerRegistrationRequest request;
+  request.controller_id = options.raft.node_id;
+  request.incarnation_id = incarnation;
+  for (const auto& e : options.controller_endpoints) {
+    auto& to = request.listeners.emplace_back();
+    to.name = e.listener;
+    to.host = e.host;
+    to.port = e.port;
+    to.security_protocol = e.security_protocol;
+  }
+  for (const auto& [name, range] : supported_features()) {
+    auto& to = request.features.emplace_back();
+    to.name = name;
+    to.min_supported_version = range.min;
+    to.max_supported_version = range.max;
+  }
+  while (!stopping) {
+    const ImagePtr image = publisher.image();
+    const ControllerImage* own = image->controllers.find(options.raft.node_id);
+    const bool possible = image->metadata_version() >= kMvControllerRegistration && !options.controller_endpoints.empty();
+    if (!possible || (own != nullptr && own->incarnation == incarnation)) {
+      co_await published.wait(world.loop);
+      continue;
+    }
+    auto answer = co_await channel->register_controller(request);
+    if (stopping) break;
+    if (!answer) SAMSA_LOG_DEBUG("controller {}: registration: {}", options.raft.node_id, answer.error().describe());
+    co_await channel->wait_change(std::chrono::milliseconds(answer ? 100 : 300));
+  }
 }
 
 void MetadataNode::State::on_leader_change(raft::LeaderAndEpoch leader, std::optional<Offset> epoch_start) {

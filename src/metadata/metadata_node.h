@@ -13,6 +13,7 @@
 #include "io/world.h"
 #include "metadata/broker_lifecycle.h"
 #include "metadata/controller_runtime.h"
+#include "metadata/node_channel.h"
 #include "metadata/publisher.h"
 #include "raft/raft_node.h"
 #include "raft/transport.h"
@@ -23,6 +24,7 @@ struct MetadataNodeOptions {
   raft::RaftConfig raft;
   ControllerSettings controller;  // Used where raft.controller.
   std::optional<BrokerOptions> broker;  // Where the node has the broker role.
+  std::vector<Endpoint> controller_endpoints;  // Advertised controller listeners, with their security protocols.
   int64_t snapshot_bytes = 20 * 1024 * 1024;                // metadata.log.max.record.bytes.between.snapshots
   std::chrono::milliseconds snapshot_interval{3'600'000};   // metadata.log.max.snapshot.interval.ms; 0: never by age
 };
@@ -41,6 +43,8 @@ class MetadataNode {
   [[nodiscard]] ControllerRuntime* controller();
   // nullptr where the node has no broker role.
   [[nodiscard]] BrokerLifecycle* broker();
+  // The way to the active controller, wherever it is.
+  [[nodiscard]] NodeChannel& channel();
   [[nodiscard]] Publisher& publisher();
   // The newest committed image that was published; an empty one until the node has caught up with the quorum once.
   [[nodiscard]] const ImagePtr& image() const;

@@ -26,6 +26,7 @@ MetadataNodeOptions options_of(int32_t id, const Uuid& directory) {
   options.raft.own_endpoints = {{"CONTROLLER", "127.0.0.1", 9093}};
   options.controller.cluster_id = kCluster;
   options.controller.node_id = id;
+  options.controller_endpoints = {{"CONTROLLER", "127.0.0.1", 9093, 0}};
   options.broker = BrokerOptions{.node_id = id, .cluster_id = kCluster, .endpoints = {{"PLAINTEXT", "127.0.0.1", 9092, 0}}, .log_dirs = {directory}};
   return options;
 }
@@ -117,6 +118,7 @@ TEST(MetadataNode, StartsAloneRegistersAndUnfences) {
   EXPECT_EQ(image.feature("eligible.leader.replicas.version"), 1);
   EXPECT_NE(image.config(ConfigType::kBroker, "", "min.insync.replicas"), nullptr);
   EXPECT_TRUE(f.metadata->controller()->active());
+  EXPECT_TRUE(f.sim.run_until([&] { return f.metadata->image()->controllers.contains(1); }, 5s));
   EXPECT_LT(f.sim.elapsed(), 2s);
   f.sim.run_task(f.world().loop, f.metadata->stop(), 10s);
 }

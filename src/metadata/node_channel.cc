@@ -2,6 +2,7 @@
 
 #include "protocol/api/broker_heartbeat.h"
 #include "protocol/api/broker_registration.h"
+#include "protocol/api/controller_registration.h"
 #include "protocol/codec.h"
 
 namespace samsa::metadata {
@@ -28,6 +29,15 @@ io::Task<Result<BrokerRegistrationResponse>> NodeChannel::register_broker(const 
 io::Task<Result<BrokerHeartbeatResponse>> NodeChannel::heartbeat(const BrokerHeartbeatRequest& request) {
   if (local_ != nullptr && local_->active()) co_return co_await local_->heartbeat(request, {.deadline = io::after(loop_.now(), raft_.config().request_timeout)});
   co_return co_await remote<BrokerHeartbeatRequest, BrokerHeartbeatResponse>(request);
+}
+
+io::Task<Result<ControllerRegistrationResponse>> NodeChannel::register_controller(const ControllerRegistrationRequest& request) {
+  if (local_ != nullptr && local_->active()) {
+    co_return co_await local_->register_controller(request, {.deadline = io::after(loop_.now(), raft_.config().request_timeout)});
+  }
+  auto answer = co_await remote<ControllerRegistrationRequest, ControllerRegistrationResponse>(request);
+  if (answer) answer->error_message = std::nullopt;  // It would view a frame that is gone.
+  co_return answer;
 }
 
 io::Task<> NodeChannel::wait_change(std::chrono::milliseconds at_most) {

@@ -15,13 +15,38 @@ class NodeChannel final : public ControllerChannel {
  public:
   // `local` is null on a broker-only node.
   NodeChannel(io::World world, raft::RaftNode& raft, ControllerRuntime* local)
-      : loop_(world.loop), raft_(raft), local_(local), peers_(world, "broker-" + std::to_string(raft.config().node_id), raft.config().request_timeout) {}
+      : loop_(world.loop), raft_(raft), local_(local), peers_(world, "broker-" + std::to_string(raft.config().node_id), raft.config().request_timeout),
+        forwarding_(world, "forwarding-" + std::to_string(raft.config().node_id), std::chrono::milliseconds(60000)) {}
 
   io::Task<Result<BrokerRegistrationResponse>> register_broker(const BrokerRegistrationRequest& request) override;
   io::Task<Result<BrokerHeartbeatResponse>> heartbeat(const BrokerHeartbeatRequest& request) override;
+  io::Task<Result<ControllerRegistrationResponse>> register_controller(const ControllerRegistrationRequest& request) override;
   io::Task<> wait_change(std::chrono::milliseconds at_most) override;
   void on_leader_change() { changed_.notify_all(); }
-  void close() { peers_.close(); }
+  void close() {
+    peers_.close();
+    forwarding_.close();
+  }
+
+  // Asks the active controller on another node in a client's name; the answer's views live as long as the Reply. NOT_CONTROLLER where
+  // it is not known, or is not the one any more; other errors of the whole answer as such.
+  template <class Request>
+  io::Task<Result<client::Reply<typename Request::Response>>> forward(const Request& request) {
+    const auto endpoint = raft_.leader_endpoint(raft_.config().controller_listener);
+    if (!endpoint || raft_.is_leader()) co_return fail(ErrorCode::kNotController, "the active controller is not known");
+    auto reply = co_await forwarding_.call({endpoint->host, endpoint->port}, request);
+    if (!reply) co_return fail(std::move(reply).error());
+    if constexpr (requires { (*reply)->error_code; }) {
+      if ((*reply)->error_code != 0) {
+        Error error{error_from_wire((*reply)->error_code), {}};
+        if constexpr (requires { (*reply)->error_message->str(); }) {
+          if ((*reply)->error_message) error.message = (*reply)->error_message->str();
+        }
+        co_return fail(std::move(error));
+      }
+    }
+    co_return reply;
+  }
 
  private:
   template <class Request, class Response>
@@ -30,7 +55,8 @@ class NodeChannel final : public ControllerChannel {
   io::Loop& loop_;
   raft::RaftNode& raft_;
   ControllerRuntime* local_;
-  raft::RaftTransport peers_;
+  raft::RaftTransport peers_;       // Heartbeats: never behind a slow answer.
+  raft::RaftTransport forwarding_;
   io::Signal changed_;
 };
 

@@ -14,7 +14,9 @@ namespace samsa::server {
 inline constexpr std::chrono::milliseconds kFollowLimit{1000};
 
 // Calls `method` on the controller's shard. The request's memory stays with the caller until then.
-// Errors: NOT_CONTROLLER where this node is not the active controller; those of the controller.
+// Where another node is the active controller it is asked over the network.
+// Errors: NOT_CONTROLLER while none is known (until the timeout), or for a request that came from another node; those of the
+// controller.
 template <class Request, class Response>
 io::Task<Result<Response>> ask_controller(RequestContext& context, const Request& request,
                                           io::Task<Result<Response>> (metadata::ControllerRuntime::*method)(const Request&, metadata::Caller),
@@ -25,9 +27,26 @@ io::Task<Result<Response>> ask_controller(RequestContext& context, const Request
   caller.deadline = io::after(context.shard.loop().now(), std::chrono::milliseconds(std::max(0, timeout_ms)));
   caller.version = context.version();
   auto call = [&](metadata::MetadataNode& metadata) -> io::Task<Result<Response>> {
-    if (metadata.controller() == nullptr) co_return fail(ErrorCode::kNotController);
-    auto answer = co_await (metadata.controller()->*method)(request, caller);
-    if (answer) co_await node.wait_applied(kFollowLimit);
+    Result<Response> answer = fail(ErrorCode::kNotController);
+    while (true) {
+      if (metadata.controller() != nullptr && metadata.controller()->active()) {
+        answer = co_await (metadata.controller()->*method)(request, caller);
+        break;
+      }
+      if (context.connection.controller_listener) break;  // Another node's question: it looks for the controller itself.
+      auto reply = co_await metadata.channel().forward(request);
+      if (reply) {
+        auto kept = std::make_shared<client::Reply<Response>>(std::move(*reply));
+        answer = **kept;
+        context.kept.push_back(std::move(kept));
+        break;
+      }
+      answer = fail(std::move(reply).error());
+      const bool again = answer.error().code == ErrorCode::kNotController && node.worlds()[0].loop.now() < caller.deadline;
+      if (!again) break;
+      co_await metadata.channel().wait_change(std::chrono::milliseconds(50));
+    }
+    if (answer && !context.connection.controller_listener) co_await node.wait_applied(kFollowLimit);
     co_return answer;
   };
   co_return co_await node.on_metadata(context.shard.loop(), call);

@@ -113,7 +113,8 @@ metadata::MetadataNodeOptions Node::metadata_options() const {
   raft.static_voters = settings_.static_voters;
   raft.bootstrap_servers = settings_.bootstrap_servers;
   for (const auto& endpoint : advertised(true)) raft.own_endpoints.push_back({endpoint.listener, endpoint.host, endpoint.port});
-  if (!raft.own_endpoints.empty()) raft.controller_listener = raft.own_endpoints.front().listener;
+  raft.controller_listener = settings_.controller_listener;
+  options.controller_endpoints = advertised(true);
   options.controller.cluster_id = cluster_id_;
   options.controller.node_id = settings_.node_id;
   options.controller.default_partitions = settings_.num_partitions;
@@ -170,6 +171,10 @@ io::Task<Result<void>> Node::start() {
   metadata_started_ = true;
   metadata_->start();
   for (const auto& shard : shards_) metadata_->publisher().subscribe(shard->loop(), *shard);
+  // The quorum must be reachable before there is a controller to register with.
+  for (const auto& acceptor : acceptors_) {
+    if (acceptor->settings().controller) acceptor->start();
+  }
   if (metadata_->broker() != nullptr) {
     CO_TRY(co_await metadata_->broker()->register_and_wait_caught_up());
     CO_TRY(co_await load_logs());
@@ -179,7 +184,9 @@ io::Task<Result<void>> Node::start() {
   for (const auto& shard : shards_) shard->loop().post_remote([&shard = *shard] { shard.start_timers(); });
   background_.spawn(checkpoint_periodically(settings_.checkpoint_interval, false));
   background_.spawn(checkpoint_periodically(settings_.high_watermark_interval, true));
-  for (const auto& acceptor : acceptors_) acceptor->start();
+  for (const auto& acceptor : acceptors_) {
+    if (!acceptor->settings().controller) acceptor->start();
+  }
   co_return Result<void>{};
 }
 

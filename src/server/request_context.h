@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
 #include "io/loop.h"
@@ -56,6 +58,8 @@ struct RequestContext {
   protocol::RequestHeader header;
   Block frame;               // Keeps what the request's views point to.
   io::MonoTime received;     // When the whole frame was there.
+
+  std::vector<std::shared_ptr<void>> kept;  // What the answer's views point to, where it came from another node.
 
   // What the handler decides about the connection.
   bool no_response = false;       // acks=0.

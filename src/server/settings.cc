@@ -31,6 +31,7 @@ void read_listeners(const ServerConfig& config, NodeSettings& into) {
 
 Result<void> read_quorum(const ServerConfig& config, NodeSettings& into) {
   const std::string listener = config.controller_listener_names.empty() ? "CONTROLLER" : config.controller_listener_names.front();
+  into.controller_listener = listener;
   if (const std::string voters = config.text("controller.quorum.voters"); !voters.empty()) {
     TRY_ASSIGN(into.static_voters, raft::parse_static_voters(voters, listener));
   }

@@ -33,6 +33,7 @@ struct NodeSettings {
   std::vector<std::string> log_dirs;     // log.dirs
   std::string metadata_log_dir;          // metadata.log.dir; empty: the first of log.dirs.
   std::optional<std::string> rack;       // broker.rack
+  std::string controller_listener = "CONTROLLER";  // First of controller.listener.names.
   raft::VoterSet static_voters;          // controller.quorum.voters
   std::vector<io::Address> bootstrap_servers;  // controller.quorum.bootstrap.servers
   bool auto_format = false;              // Formats empty directories at start (no configuration file was given).

@@ -13,7 +13,13 @@ io::Task<> handle_describe_quorum(RequestContext& context, protocol::DescribeQuo
   }
   auto call = [&](metadata::MetadataNode& metadata) -> io::Task<> {
     metadata.raft().handle_describe_quorum(request, metadata.raft().config().controller_listener, response);
-    co_return;
+    if (metadata.raft().is_leader() || context.connection.controller_listener || response.error_code != 0) co_return;
+    // Only the leader knows: it is asked.
+    auto reply = co_await metadata.channel().forward(request);
+    if (!reply) co_return;
+    auto kept = std::make_shared<client::Reply<protocol::DescribeQuorumResponse>>(std::move(*reply));
+    response = **kept;
+    context.kept.push_back(std::move(kept));
   };
   co_await context.shard.node().on_metadata(context.shard.loop(), call);
   if (context.version() >= 2) co_return;

@@ -1,0 +1,27 @@
+// RemoveRaftVoter: a voter leaves the quorum (KIP-853).
+#include "protocol/api/remove_raft_voter.h"
+
+#include "server/api/cluster_common.h"
+
+namespace samsa::server {
+
+io::Task<> handle_remove_raft_voter(RequestContext& context, protocol::RemoveRaftVoterRequest& request, protocol::RemoveRaftVoterResponse& response) {
+  response.error_message = std::nullopt;
+  if (!may_act_on_cluster(context, Operation::kAlter)) {
+    response.error_code = to_wire(ErrorCode::kClusterAuthorizationFailed);
+    co_return;
+  }
+  auto call = [&](metadata::MetadataNode& metadata) -> io::Task<> {
+    if (metadata.raft().is_leader() || context.connection.controller_listener) {
+      co_await metadata.raft().handle_remove_voter(request, response);
+      co_return;
+    }
+    auto reply = co_await metadata.channel().forward(request);
+    if (reply) co_return;
+    response.error_code = to_wire(reply.error().code);
+    response.error_message = protocol::Text(reply.error().text());
+  };
+  co_await context.shard.node().on_metadata(context.shard.loop(), call);
+}
+
+}  // namespace samsa::server
