@@ -59,7 +59,8 @@ int64_t topic_hash(const metadata::TopicImage& topic, const metadata::MetadataIm
 int64_t subscription_hash(const std::set<std::string, std::less<>>& topics, const metadata::MetadataImage& image) {
   Buffer bytes;
   for (const auto& name : topics) {
-    if (const auto* topic = image.topic(name)) put_le<int64_t>(bytes, topic_hash(*topic, image));
+    const auto* topic = image.topic(name);
+    put_le<int64_t>(bytes, topic ? topic_hash(*topic, image) : 0);
   }
   return bytes.empty() ? 0 : static_cast<int64_t>(XXH3_64bits(bytes.data(), bytes.size()));
 }

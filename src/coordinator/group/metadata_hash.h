@@ -14,7 +14,7 @@ struct TopicImage;
 namespace samsa::coordinator {
 
 int64_t topic_hash(const metadata::TopicImage& topic, const metadata::MetadataImage& image);
-// Of the topics of these names that exist; 0 where none does.
+// Of the topics of these names; one that does not exist counts as 0. 0 where there are no names.
 int64_t subscription_hash(const std::set<std::string, std::less<>>& topics, const metadata::MetadataImage& image);
 
 }  // namespace samsa::coordinator
