@@ -66,20 +66,26 @@ std::vector<config::Described> describe(RequestContext& context, const Resource&
   return {};
 }
 
+protocol::NullableText nullable(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  return protocol::Text(*text);
+}
+
 template <class Answer>
 void fill(Answer& answer, const config::Described& described, const protocol::DescribeConfigsRequest& request, int16_t version) {
   answer.name = described.name;
-  if (described.value) answer.value = protocol::Text(*described.value);
+  answer.value = nullable(described.value);
   answer.read_only = described.read_only;
   answer.is_sensitive = described.sensitive;
   answer.config_source = static_cast<int8_t>(described.source);
   if (version >= 3) answer.config_type = static_cast<int8_t>(described.type);
+  answer.documentation.reset();
   if (request.include_documentation) answer.documentation = protocol::Text(described.doc);
   if (!request.include_synonyms) return;
   for (const auto& synonym : described.synonyms) {
     auto& entry = answer.synonyms.emplace_back();
     entry.name = synonym.name;
-    if (synonym.value) entry.value = protocol::Text(*synonym.value);
+    entry.value = nullable(synonym.value);
     entry.source = static_cast<int8_t>(synonym.source);
   }
 }
@@ -97,7 +103,7 @@ io::Task<> handle_describe_configs(RequestContext& context, protocol::DescribeCo
       answer.error_message = protocol::Text(checked.error().text());
       continue;
     }
-    answer.error_message = protocol::Text("");
+    answer.error_message.reset();
     Names names;
     if (resource.configuration_keys && !resource.configuration_keys->empty()) {
       names.emplace();

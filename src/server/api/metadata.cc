@@ -93,6 +93,7 @@ void Describing::topics_by_id() {
     auto& answer = response_.topics.emplace_back();
     const auto* topic = image_->topic(wanted.topic_id);
     answer.topic_id = wanted.topic_id;
+    answer.name.reset();
     if (topic == nullptr) {
       answer.error_code = to_wire(ErrorCode::kUnknownTopicId);
     } else if (!context_.authorized(Operation::kDescribe, ResourceType::kTopic, topic->name)) {
