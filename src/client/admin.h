@@ -69,16 +69,17 @@ io::Task<Result<Reply<ResponseOf<Request>>>> call_any(Cluster& cluster, Request 
 
 // Sends to the controller as Metadata names it (a broker that forwards). Not for requests that must not happen twice: after a
 // network error they are sent again, as Java's admin client does.
-template <class Request>
-io::Task<Result<Reply<ResponseOf<Request>>>> call_controller(Cluster& cluster, Request request, std::chrono::milliseconds extra_wait = {}) {
+// `moved` says of an answer that the controller was not the active one (NOT_CONTROLLER): then it is tried again too.
+template <class Request, class Moved>
+io::Task<Result<Reply<ResponseOf<Request>>>> call_controller(Cluster& cluster, Request request, Moved moved, std::chrono::milliseconds extra_wait = {}) {
   const auto deadline = cluster.api_deadline();
   while (true) {
     auto connection = co_await cluster.controller();
-    Error error = connection ? Error{} : connection.error();
+    Error error = connection ? Error{ErrorCode::kNotController, ""} : connection.error();
     if (connection) {
       auto reply = co_await (*connection)->call(request, INT16_MAX, extra_wait);
-      if (reply) co_return reply;
-      error = reply.error();
+      if (reply && !moved(**reply)) co_return reply;
+      if (!reply) error = reply.error();
     }
     if (!error_is_retriable(error.code) || !co_await cluster.back_off(deadline)) co_return fail(error);
   }

@@ -124,6 +124,12 @@ std::vector<std::string> in_java_map_order(std::vector<std::string> names, size_
   return names;
 }
 
+// Whether one of the results says that the request reached a controller that is no longer active.
+template <class Results>
+bool is_elsewhere(const Results& results) {
+  return std::any_of(results.begin(), results.end(), [](const auto& one) { return error_from_wire(one.error_code) == ErrorCode::kNotController; });
+}
+
 std::string join(const std::vector<int32_t>& ids) { return fmt::format("{}", fmt::join(ids, ",")); }
 
 class TopicCommand {
@@ -193,7 +199,7 @@ io::Task<Result<void>> TopicCommand::create() {
     config.name = pair.substr(0, equals);
     config.value = protocol::NullableText{protocol::Text(pair.substr(equals + 1))};
   }
-  CO_TRY_ASSIGN(auto reply, co_await client::call_controller(cluster_, std::move(request)));
+  CO_TRY_ASSIGN(auto reply, co_await client::call_controller(cluster_, std::move(request), [](const auto& answer) { return is_elsewhere(answer.topics); }));
   for (const auto& answer : reply->topics) {
     const ErrorCode code = error_from_wire(answer.error_code);
     if (code == ErrorCode::kTopicAlreadyExists && options_.has("if-not-exists")) co_return Result<void>{};
@@ -243,7 +249,7 @@ io::Task<Result<void>> TopicCommand::alter() {
     topic.assignments.emplace();
     for (size_t i = cluster_.topics().at(name).partitions.size(); i < assignment.size(); ++i) topic.assignments->emplace_back().broker_ids = assignment[i];
   }
-  CO_TRY_ASSIGN(auto reply, co_await client::call_controller(cluster_, std::move(request)));
+  CO_TRY_ASSIGN(auto reply, co_await client::call_controller(cluster_, std::move(request), [](const auto& answer) { return is_elsewhere(answer.results); }));
   for (const auto& answer : reply->results) {
     if (answer.error_code != 0) co_return fail(error_from_wire(answer.error_code), answer.error_message ? answer.error_message->str() : std::string());
   }
@@ -259,7 +265,7 @@ io::Task<Result<void>> TopicCommand::remove() {
     request.topics.emplace_back().name = protocol::NullableText{protocol::Text(name)};
     request.topic_names.emplace_back(name);
   }
-  CO_TRY_ASSIGN(auto reply, co_await client::call_controller(cluster_, std::move(request)));
+  CO_TRY_ASSIGN(auto reply, co_await client::call_controller(cluster_, std::move(request), [](const auto& answer) { return is_elsewhere(answer.responses); }));
   for (const auto& answer : reply->responses) {
     if (answer.error_code != 0) co_return fail(error_from_wire(answer.error_code), answer.error_message ? answer.error_message->str() : std::string());
   }
