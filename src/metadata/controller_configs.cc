@@ -87,6 +87,8 @@ class ResourceChange {
     const ConfigMap& now = image_.config(resource_.type, resource_.name);
     const auto current = now.find(key);
     std::optional<std::string> next;
+    // A record's string is at most 32,767 bytes long.
+    constexpr size_t kLongest = INT16_MAX;
     switch (op) {
       case ConfigOp::kSet: next = value->str(); break;
       case ConfigOp::kDelete: break;
@@ -107,6 +109,9 @@ class ResourceChange {
         next = join(parts);
         break;
       }
+    }
+    if (key.size() > kLongest || (next && next->size() > kLongest)) {
+      return fail(ErrorCode::kInvalidConfig, fmt::format("The value of {} would be {} bytes long; at most {} are possible.", key.substr(0, 100), next ? next->size() : 0, kLongest));
     }
     return put(key, std::move(next));
   }

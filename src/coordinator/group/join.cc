@@ -129,6 +129,12 @@ Writes GroupMachine::first_record(const GroupPtr& group, JoinReply reply) {
 Writes GroupMachine::join_new_member(const GroupPtr& group, JoinCall& call) {
   const auto instance = owned(call.request.group_instance_id);
   std::string id = instance ? *instance : std::string(call.caller.client_id);
+  // The id must fit into a Kafka string with the 37 characters that follow.
+  constexpr size_t kLongest = INT16_MAX - 37;
+  if (id.size() > kLongest) {
+    call.reply.resolve(refused(ErrorCode::kInvalidRequest, ""));
+    return {};
+  }
   id += '-';
   id += random_.uuid().to_dashed();
   if (instance) {
