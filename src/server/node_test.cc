@@ -348,6 +348,72 @@ TYPED_TEST(NodeTest, KeepsOffsetsAndRecordsOverARestart) {
   this->play(second);
 }
 
+TYPED_TEST(NodeTest, TellsASessionOnlyWhatIsNew) {
+  auto scene = [](Site& site) -> io::Task<> {
+    co_await site.create("events", 2);
+    auto open = fetch_from("events", 0, 0);
+    open.session_epoch = 0;
+    auto& second = open.topics[0].partitions.emplace_back(open.topics[0].partitions[0]);
+    second.partition = 1;
+    auto answer = co_await site.client->call(open, 12);
+    EXPECT_TRUE(answer);
+    EXPECT_GT(answer->session_id, 0);
+    EXPECT_EQ(answer->responses.at(0).partitions.size(), 2u);
+    const int32_t id = answer->session_id;
+
+    protocol::FetchRequest next;
+    next.max_bytes = 1 << 20;
+    next.session_id = id;
+    next.session_epoch = 1;
+    answer = co_await site.client->call(next, 12);
+    EXPECT_EQ(answer->error_code, 0);
+    EXPECT_TRUE(answer->responses.empty());
+
+    EXPECT_TRUE(co_await site.client->call(produce_to("events", 1, batch_of({"news"})), 9));
+    next.session_epoch = 2;
+    answer = co_await site.client->call(next, 12);
+    EXPECT_EQ(answer->responses.at(0).partitions.size(), 1u);
+    EXPECT_EQ(values_of(*answer), (std::vector<std::string>{"news"}));
+    answer = co_await site.client->call(next, 12);
+    EXPECT_EQ(answer->error_code, protocol::to_wire(ErrorCode::kInvalidFetchSessionEpoch));
+    next.session_id = id + 2;
+    answer = co_await site.client->call(next, 12);
+    EXPECT_EQ(answer->error_code, protocol::to_wire(ErrorCode::kFetchSessionIdNotFound));
+  };
+  this->play(scene);
+}
+
+TYPED_TEST(NodeTest, ClosesIdleConnections) {
+  auto scene = [](Site& site) -> io::Task<> {
+    EXPECT_TRUE(co_await site.client->call(protocol::MetadataRequest{}, 9));
+    const auto began = site.world.loop.now();
+    EXPECT_FALSE(co_await site.client->receive());
+    EXPECT_GE(site.world.loop.now() - began, 250ms);
+  };
+  this->play(scene, {{"connections.max.idle.ms", "300"}});
+}
+
+TYPED_TEST(NodeTest, RefusesWhatIsWrongWithABatch) {
+  auto scene = [](Site& site) -> io::Task<> {
+    co_await site.create("events", 1);
+    const auto code_of = [](const auto& answer) { return answer->responses.at(0).partition_responses.at(0).error_code; };
+    Buffer broken = batch_of({"x"});
+    broken.back() ^= 1;
+    auto answer = co_await site.client->call(produce_to("events", 0, std::move(broken)), 9);
+    EXPECT_EQ(code_of(answer), protocol::to_wire(ErrorCode::kCorruptMessage));
+    answer = co_await site.client->call(produce_to("events", 0, {}), 9);
+    EXPECT_EQ(code_of(answer), protocol::to_wire(ErrorCode::kInvalidRecord));
+    answer = co_await site.client->call(produce_to("events", 0, batch_of({"x"}), 5), 9);
+    EXPECT_EQ(code_of(answer), protocol::to_wire(ErrorCode::kInvalidRequiredAcks));
+    answer = co_await site.client->call(produce_to("events", 0, batch_of({std::string(2 << 20, 'x')})), 9);
+    EXPECT_EQ(code_of(answer), protocol::to_wire(ErrorCode::kMessageTooLarge));
+    answer = co_await site.client->call(produce_to("events", 0, batch_of({"good"})), 9);
+    EXPECT_EQ(code_of(answer), 0);
+    EXPECT_EQ(answer->responses.at(0).partition_responses.at(0).base_offset, 0);
+  };
+  this->play(scene);
+}
+
 TYPED_TEST(NodeTest, GivesEveryProducerItsOwnId) {
   auto scene = [](Site& site) -> io::Task<> {
     protocol::InitProducerIdRequest request;
