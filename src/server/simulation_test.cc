@@ -148,18 +148,27 @@ Outcome run_seed(uint64_t seed, bool durable) {
   int starts = 0;
   io::spawn(server.worlds()[0].loop, serve(server.worlds(), settings(), starts));
   io::spawn(client.worlds()[0].loop, producer.run());
-  for (int i = 1; i <= 4; ++i) {
-    const int before = producer.count;
-    EXPECT_TRUE(sim.run_until([&] { return starts == i && producer.count > before + 20; }, 120s)) << "start " << i << "\n"
-                                                                                                  << sim.trace().recent(40);
-    if (i == 4) break;
-    sim.run_for(io::Duration(sim.random().between(0, 2'000'000'000)));
+  const auto lose_power = [&] {
     sim.crash(server);
     if (!durable) producer.forget();
     sim.run_for(100ms);
     sim.restart(server);
     sim.reset_connections(server, client);  // The producer has no timeout of its own.
     io::spawn(server.worlds()[0].loop, serve(server.worlds(), settings(), starts));
+  };
+  for (int round = 0; round < 4; ++round) {
+    const int before = producer.count;
+    const int started = starts;
+    if (round > 0) {
+      sim.run_for(io::Duration(sim.random().between(0, 2'000'000'000)));
+      lose_power();
+      // Again while it starts, sometimes.
+      while (sim.random().one_in(2)) {
+        sim.run_for(io::Duration(sim.random().between(0, 200'000'000)));
+        lose_power();
+      }
+    }
+    EXPECT_TRUE(sim.run_until([&] { return starts > started && producer.count > before + 20; }, 120s)) << sim.trace().recent(40);
   }
   producer.stopping = true;
   EXPECT_TRUE(sim.run_until([&] { return producer.stopped; }, 60s));
