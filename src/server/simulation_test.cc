@@ -1,5 +1,6 @@
 // A whole node in the simulated world: a producer that never gives up, while the node loses its power and connections break. What was
-// acknowledged since the last crash is there; with samsa.durable.appends everything that ever was. The same seed is the same run.
+// acknowledged since the last crash is there; with samsa.durable.appends everything that ever was, and an idempotent producer that
+// sends again what was not answered leaves every value once and in order. The same seed is the same run.
 #include <cstdlib>
 #include <map>
 
@@ -8,6 +9,7 @@
 #include "io/sim/world.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/fetch.h"
+#include "protocol/api/init_producer_id.h"
 #include "protocol/api/produce.h"
 #include "protocol/record_batch.h"
 #include "server/node.h"
@@ -33,7 +35,7 @@ io::Task<> serve(io::Worlds worlds, NodeSettings settings, int& starts) {
 
 class Producer {
  public:
-  explicit Producer(io::World world) : world_(world) {}
+  Producer(io::World world, bool idempotent) : world_(world), idempotent_(idempotent) {}
 
   io::Task<> run() {
     while (!stopping) {
@@ -63,32 +65,56 @@ class Producer {
     topic.replication_factor = 1;
     create.timeout_ms = 10000;
     if (!co_await client.call(create, 7)) co_return;
-    while (!stopping) {
-      const int partition = next_ % kPartitions;
-      const std::string value = "value " + std::to_string(next_++);
-      protocol::RecordBatchBuilder builder;
-      builder.append(world_.loop.wall_ms(), std::nullopt, as_bytes(value));
-      protocol::ProduceRequest request;
-      request.acks = -1;
-      request.timeout_ms = 5000;
-      auto& data = request.topic_data.emplace_back();
-      data.name = "events";
-      auto& part = data.partition_data.emplace_back();
-      part.index = partition;
-      part.records = protocol::Records::of(protocol::Blob(std::move(*builder.build())));
-      const int forgotten = forgotten_;
-      const auto answer = co_await client.call(request, 9);
-      if (!answer) co_return;
-      const auto& outcome = answer->responses.at(0).partition_responses.at(0);
-      if (outcome.error_code != 0) {
-        co_await io::sleep_for(world_.loop, 20ms);
-        continue;
-      }
-      if (forgotten == forgotten_) acknowledged[partition][outcome.base_offset] = value;
-      ++count;
+    if (idempotent_ && producer_id_ < 0) {
+      protocol::InitProducerIdRequest init;
+      init.transactional_id.reset();
+      const auto answer = co_await client.call(init, 4);
+      if (!answer || answer->error_code != 0) co_return;
+      producer_id_ = answer->producer_id;
+      producer_epoch_ = answer->producer_epoch;
+    }
+    while (!stopping && co_await produce(client)) {
     }
   }
+
+  // One value. False when the connection is of no more use.
+  io::Task<bool> produce(RawClient& client) {
+    const int partition = next_ % kPartitions;
+    const std::string value = "value " + std::to_string(next_);
+    protocol::BatchOptions options;
+    if (idempotent_) {
+      options.producer_id = producer_id_;
+      options.producer_epoch = producer_epoch_;
+      options.base_sequence = next_ / kPartitions;
+    }
+    auto batch = protocol::single_record_batch(options, world_.loop.wall_ms(), std::nullopt, as_bytes(value));
+    protocol::ProduceRequest request;
+    request.acks = -1;
+    request.timeout_ms = 5000;
+    auto& data = request.topic_data.emplace_back();
+    data.name = "events";
+    auto& part = data.partition_data.emplace_back();
+    part.index = partition;
+    part.records = protocol::Records::of(protocol::Blob(std::move(*batch)));
+    if (!idempotent_) ++next_;  // Otherwise the same again until it is acknowledged.
+    const int forgotten = forgotten_;
+    const auto answer = co_await client.call(request, 9);
+    if (!answer) co_return false;
+    const auto& outcome = answer->responses.at(0).partition_responses.at(0);
+    if (outcome.error_code != 0) {
+      EXPECT_TRUE(error_is_retriable(error_from_wire(outcome.error_code))) << error_name(error_from_wire(outcome.error_code));
+      co_await io::sleep_for(world_.loop, 20ms);
+      co_return true;
+    }
+    if (idempotent_) ++next_;
+    if (forgotten == forgotten_) acknowledged[partition][outcome.base_offset] = value;
+    ++count;
+    co_return true;
+  }
   io::World world_;
+  const bool idempotent_;
+  int64_t producer_id_ = -1;
+  int16_t producer_epoch_ = -1;
   int next_ = 0;
   int forgotten_ = 0;
 };
@@ -132,7 +158,11 @@ struct Outcome {
   int acknowledged = 0;
 };
 
-Outcome run_seed(uint64_t seed, bool durable) {
+enum class Mode { kPageCache, kDurable, kDurableIdempotent };
+
+Outcome run_seed(uint64_t seed, Mode mode) {
+  const bool durable = mode != Mode::kPageCache;
+  const bool idempotent = mode == Mode::kDurableIdempotent;
   io::sim::Faults faults;
   faults.reset = 0.002;
   faults.slow = 0.01;
@@ -144,7 +174,7 @@ Outcome run_seed(uint64_t seed, bool durable) {
     if (durable) more["samsa.durable.appends"] = "true";
     return test_settings("/data", more);
   };
-  Producer producer(client.worlds()[0]);
+  Producer producer(client.worlds()[0], idempotent);
   int starts = 0;
   io::spawn(server.worlds()[0].loop, serve(server.worlds(), settings(), starts));
   io::spawn(client.worlds()[0].loop, producer.run());
@@ -173,6 +203,7 @@ Outcome run_seed(uint64_t seed, bool durable) {
   producer.stopping = true;
   EXPECT_TRUE(sim.run_until([&] { return producer.stopped; }, 60s));
   sim.faults() = {};
+  sim.run_for(1s);  // After a start the high watermark is back only when the log was synced once.
   for (int partition = 0; partition < kPartitions; ++partition) {
     std::map<Offset, std::string> found;
     EXPECT_TRUE(sim.run_task(client.worlds()[0].loop, read_all(client.worlds()[0], partition, found), 60s));
@@ -181,6 +212,13 @@ Outcome run_seed(uint64_t seed, bool durable) {
       EXPECT_TRUE(there != found.end() && there->second == value)
           << "partition " << partition << " offset " << offset << ": " << value << " was acknowledged, there is "
           << (there == found.end() ? "nothing" : there->second);
+    }
+    if (idempotent) {
+      int next = partition;
+      for (const auto& [offset, value] : found) {
+        EXPECT_EQ(value, "value " + std::to_string(next)) << "partition " << partition << " offset " << offset;
+        next += kPartitions;
+      }
     }
   }
   sim.crash(server);
@@ -196,23 +234,30 @@ uint64_t seeds() {
 TEST(Simulation, AcknowledgedRecordsAreThere) {
   for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    EXPECT_GT(run_seed(seed, false).acknowledged, 80);
+    EXPECT_GT(run_seed(seed, Mode::kPageCache).acknowledged, 80);
   }
 }
 
 TEST(Simulation, DurableRecordsSurvivePowerLoss) {
   for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    EXPECT_GT(run_seed(seed, true).acknowledged, 80);
+    EXPECT_GT(run_seed(seed, Mode::kDurable).acknowledged, 80);
+  }
+}
+
+TEST(Simulation, IdempotentProducersLeaveEveryValueOnceAndInOrder) {
+  for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    EXPECT_GT(run_seed(seed, Mode::kDurableIdempotent).acknowledged, 80);
   }
 }
 
 TEST(Simulation, SameSeedSameRun) {
-  const Outcome first = run_seed(99, false);
-  const Outcome second = run_seed(99, false);
+  const Outcome first = run_seed(99, Mode::kPageCache);
+  const Outcome second = run_seed(99, Mode::kPageCache);
   EXPECT_EQ(first.digest, second.digest);
   EXPECT_EQ(first.acknowledged, second.acknowledged);
-  EXPECT_NE(run_seed(100, false).digest, first.digest);
+  EXPECT_NE(run_seed(100, Mode::kPageCache).digest, first.digest);
 }
 
 }  // namespace
