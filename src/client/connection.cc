@@ -10,13 +10,18 @@ namespace {
 constexpr int32_t kMaxFrameBytes = 512 << 20;
 }  // namespace
 
+// One request under way; lives in the frame of who asked, and leaves the row with it (a loop that is torn down destroys frames).
 struct Connection::Waiting {
+  ~Waiting() {
+    if (in) std::erase(in->waiting_, this);
+  }
   int32_t correlation_id;
   int16_t api_key;
   int16_t version;
   io::Signal arrived;
   bool done = false;
   Result<Frame> frame = Frame{};
+  Connection* in = nullptr;  // Whose row it stands in.
 };
 
 Connection::Connection(io::World world, io::Address address, ConnectionConfig config, std::unique_ptr<io::Stream> stream)
@@ -80,14 +85,10 @@ io::Task<Result<Connection::Frame>> Connection::exchange(const protocol::Request
   const auto deadline = io::after(world_.loop.now(), allowed);
   Waiting waiting{header.correlation_id, header.api_key, header.api_version, {}, false, Frame{}};
   const auto sent = co_await send(frame, &waiting);
-  if (!sent) {
-    std::erase(waiting_, &waiting);
-    co_return fail(sent.error());
-  }
+  if (!sent) co_return fail(sent.error());
   while (!waiting.done) {
     const bool notified = co_await waiting.arrived.wait_until(world_.loop, deadline);
     if (waiting.done || notified) continue;
-    std::erase(waiting_, &waiting);
     close();
     co_return fail(ErrorCode::kRequestTimedOut, fmt::format("{} did not answer within {} ms", address_.to_string(), allowed.count()));
   }
@@ -98,7 +99,10 @@ io::Task<Result<void>> Connection::send(const protocol::Encoder& frame, Waiting*
   auto held = co_await writing_.lock(world_.loop);
   if (closed_) co_return fail(closed_why_);
   const auto chunks = frame.chunks();
-  if (waiting) waiting_.push_back(waiting);
+  if (waiting) {
+    waiting->in = this;
+    waiting_.push_back(waiting);
+  }
   const auto written = co_await stream_->write(chunks);
   if (written) co_return Result<void>{};
   fail_all(written.error());
@@ -142,6 +146,7 @@ io::Task<> Connection::read_frames(std::shared_ptr<Connection> self) {
       co_return;
     }
     self->waiting_.erase(self->waiting_.begin());
+    next.in = nullptr;
     next.frame = Frame{std::move(*frame), *body_at};
     next.done = true;
     next.arrived.notify_all();
@@ -153,6 +158,7 @@ void Connection::fail_all(const Error& error) {
   closed_ = true;
   stream_->close();
   for (Waiting* waiting : std::exchange(waiting_, {})) {
+    waiting->in = nullptr;
     waiting->frame = fail(error);
     waiting->done = true;
     waiting->arrived.notify_all();

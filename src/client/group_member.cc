@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kNames[] = {"range", "roundrobin", "sticky"};
 constexpr int16_t kSubscriptionVersion = 3;
 
-Buffer encode_subscription(const std::vector<std::string>& topics, const std::vector<TopicPartition>& owned, int32_t generation) {
+Result<Buffer> encode_subscription(const std::vector<std::string>& topics, const std::vector<TopicPartition>& owned, int32_t generation) {
   protocol::ConsumerProtocolSubscription subscription;
   for (const auto& topic : topics) subscription.topics.emplace_back(topic);
   std::map<std::string, std::vector<int32_t>> by_topic;
@@ -40,7 +40,7 @@ Result<MemberSubscription> decode_subscription(std::string member_id, std::strin
   return member;
 }
 
-Buffer encode_assignment(const std::vector<TopicPartition>& partitions) {
+Result<Buffer> encode_assignment(const std::vector<TopicPartition>& partitions) {
   protocol::ConsumerProtocolAssignment assignment;
   std::map<std::string, std::vector<int32_t>> by_topic;
   for (const auto& partition : partitions) by_topic[partition.topic].push_back(partition.partition);
@@ -115,7 +115,7 @@ io::Task<Result<void>> GroupMember::join_once(bool& joined) {
   request.member_id = member_id_;
   request.group_instance_id = nullable(config_.instance_id);
   request.protocol_type = "consumer";
-  const Buffer metadata = encode_subscription(topics_, assignment_, generation_);
+  CO_TRY_ASSIGN(const Buffer metadata, encode_subscription(topics_, assignment_, generation_));
   for (const Assignor assignor : config_.assignors) {
     auto& entry = request.protocols.emplace_back();
     entry.name = kNames[static_cast<size_t>(assignor)];
@@ -177,7 +177,8 @@ io::Task<Result<void>> GroupMember::sync(std::string protocol, std::vector<Membe
     for (const auto& [member, partitions] : assignment) {
       auto& entry = request.assignments.emplace_back();
       entry.member_id = member;
-      entry.assignment = protocol::Blob(encode_assignment(partitions));
+      CO_TRY_ASSIGN(Buffer bytes, encode_assignment(partitions));
+      entry.assignment = protocol::Blob(std::move(bytes));
     }
   }
   CO_TRY_ASSIGN(auto connection, co_await cluster_.coordinator(CoordinatorType::kGroup, config_.group_id));

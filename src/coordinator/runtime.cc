@@ -156,10 +156,12 @@ io::Task<Result<void>> PartitionRuntime::append_batch(Buffer batch, Appended& ap
 
 io::Task<Result<Offset>> PartitionRuntime::append(Writes& writes) {
   if (writes.records.empty()) co_return last_written_;
+  // Kafka fails likewise when it comes to serialize such a record.
+  if (writes.records.fault()) co_return fail(ErrorCode::kUnknownServerError, writes.records.fault()->text());
   protocol::RecordBatchBuilder builder(
       {.producer_id = writes.producer.id, .producer_epoch = writes.producer.epoch, .transactional = writes.producer.id != kNoProducerId});
   const TimestampMs timestamp = loop_.wall_ms();
-  for (const CoordinatorRecord& record : writes.records) {
+  for (const CoordinatorRecord& record : writes.records.all()) {
     builder.append(timestamp, Bytes(record.key), record.value ? std::optional<Bytes>(*record.value) : std::nullopt);
   }
   CO_TRY_ASSIGN(Buffer batch, builder.build());
@@ -167,7 +169,7 @@ io::Task<Result<Offset>> PartitionRuntime::append(Writes& writes) {
   CO_TRY(co_await append_batch(std::move(batch), appended));
   if (state_ == State::kActive) {
     Offset offset = appended.base_offset;
-    for (const CoordinatorRecord& record : std::span(writes.records).first(std::min(writes.replayed, writes.records.size()))) {
+    for (const CoordinatorRecord& record : writes.records.all().first(std::min(writes.replayed, writes.records.size()))) {
       const auto replayed =
           machine_.replay({offset++, writes.producer, record.key, record.value ? std::optional<Bytes>(*record.value) : std::nullopt});
       SAMSA_ASSERT(replayed.has_value());

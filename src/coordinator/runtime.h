@@ -15,6 +15,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
@@ -41,6 +42,43 @@ struct CoordinatorRecord {
   friend bool operator==(const CoordinatorRecord&, const CoordinatorRecord&) = default;
 };
 
+// Of encoded parts; the first error of them else.
+inline Result<CoordinatorRecord> record_of(Result<Buffer> key, Result<Buffer> value) {
+  TRY_ASSIGN(Buffer key_bytes, std::move(key));
+  TRY_ASSIGN(Buffer value_bytes, std::move(value));
+  return CoordinatorRecord{std::move(key_bytes), std::move(value_bytes)};
+}
+inline Result<CoordinatorRecord> tombstone_of(Result<Buffer> key) {
+  TRY_ASSIGN(Buffer key_bytes, std::move(key));
+  return CoordinatorRecord{std::move(key_bytes), std::nullopt};
+}
+
+// The records of a decision, in log order. One that cannot be encoded (a text longer than a record can carry) takes the place of all:
+// the append then fails, like one that the log refuses, and nothing is written.
+class RecordList {
+ public:
+  void push_back(Result<CoordinatorRecord> record) {
+    if (!record) {
+      if (!fault_) fault_ = std::move(record).error();
+    } else {
+      records_.push_back(std::move(*record));
+    }
+  }
+  void append(RecordList more) {
+    for (auto& record : more.records_) records_.push_back(std::move(record));
+    if (!fault_) fault_ = std::move(more.fault_);
+  }
+  [[nodiscard]] bool empty() const { return records_.empty() && !fault_; }
+  [[nodiscard]] size_t size() const { return records_.size(); }
+  [[nodiscard]] std::span<const CoordinatorRecord> all() const { return records_; }
+  // Why they cannot be written, if they cannot.
+  [[nodiscard]] const std::optional<Error>& fault() const { return fault_; }
+
+ private:
+  std::vector<CoordinatorRecord> records_;
+  std::optional<Error> fault_;
+};
+
 // Whose transaction a batch belongs to; id -1: none.
 struct ProducerStamp {
   int64_t id = kNoProducerId;
@@ -55,7 +93,7 @@ struct WriteOutcome {
 
 // What one decision writes: one batch, all or nothing.
 struct Writes {
-  std::vector<CoordinatorRecord> records;
+  RecordList records;
   ProducerStamp producer;  // Set: a transactional batch.
   // How many of the records, from the front, are replayed when they are in the log. The others the machine's soft state holds already
   // (a classic group's metadata).

@@ -36,7 +36,7 @@ struct Counter final : StateMachine {
     fired_at_ms.push_back(now.mono.ns / 1'000'000);
     deadline = io::kNever;
     Writes writes;
-    writes.records.push_back({Buffer{'t'}, std::nullopt});
+    writes.records.push_back(CoordinatorRecord{Buffer{'t'}, std::nullopt});
     return writes;
   }
 };
@@ -60,7 +60,7 @@ class RuntimeTest : public ::testing::Test {
   // Writes one record per letter; the answer is `value`.
   std::shared_ptr<Outcome> write(std::string letters, int value, Writes writes = {}) {
     auto outcome = std::make_shared<Outcome>();
-    for (const char c : letters) writes.records.push_back({Buffer{static_cast<uint8_t>(c)}, Buffer{'v'}});
+    for (const char c : letters) writes.records.push_back(CoordinatorRecord{Buffer{static_cast<uint8_t>(c)}, Buffer{'v'}});
     io::spawn(loop, run(partition, std::move(writes), value, outcome));
     return outcome;
   }
@@ -117,6 +117,18 @@ TEST_F(RuntimeTest, AFailedAppendChangesNothing) {
   loop.run();
   EXPECT_EQ(error(one), ErrorCode::kCoordinatorNotAvailable);
   EXPECT_TRUE(told);
+  EXPECT_EQ(error(two), ErrorCode::kNone);
+  EXPECT_EQ(machine().seen, (std::vector<std::string>{"b@0"}));
+}
+
+TEST_F(RuntimeTest, ARecordThatCannotBeEncodedFailsAllOfItsDecision) {
+  start();
+  Writes writes;
+  writes.records.push_back(record_of(Buffer{'k'}, fail(ErrorCode::kInvalidRequest, "string too long")));
+  const auto one = write("a", 1, std::move(writes));
+  const auto two = write("b", 2);
+  loop.run();
+  EXPECT_EQ(error(one), ErrorCode::kUnknownServerError);
   EXPECT_EQ(error(two), ErrorCode::kNone);
   EXPECT_EQ(machine().seen, (std::vector<std::string>{"b@0"}));
 }

@@ -130,7 +130,7 @@ Result<Decision<BrokerRegistrationResponse>> Controller::register_broker(const B
                      decision.records);
     }
   }
-  decision.records.push_back(encode(record, register_version(mv)));
+  TRY_ASSIGN(decision.records.emplace_back(), try_encode(record, register_version(mv)));
   decision.response.broker_epoch = record.broker_epoch;
   return decision;
 }
@@ -261,7 +261,7 @@ Result<Decision<ControllerRegistrationResponse>> Controller::register_controller
   }
   Decision<ControllerRegistrationResponse> decision;
   decision.response.error_message = std::nullopt;
-  decision.records.push_back(encode(record));
+  TRY_ASSIGN(decision.records.emplace_back(), try_encode(record));
   return decision;
 }
 

@@ -134,7 +134,7 @@ class ResourceChange {
     record.name = Text(key);
     record.value = std::nullopt;
     if (next) record.value = Text(*next);
-    records_.push_back(encode(record));
+    TRY_ASSIGN(records_.emplace_back(), try_encode(record));
     min_isr_changed_ = min_isr_changed_ || key == "min.insync.replicas";
     return {};
   }
@@ -146,7 +146,7 @@ class ResourceChange {
     if (min_isr_changed_ && concerns_isr && elr_enabled(image_)) {
       protocol::ClearElrRecord clear;
       if (resource_.type == ConfigType::kTopic) clear.topic_name = resource_.name;
-      records_.push_back(encode(clear));
+      TRY_ASSIGN(records_.emplace_back(), try_encode(clear));
     }
     return std::move(records_);
   }

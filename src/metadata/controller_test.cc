@@ -411,6 +411,11 @@ TEST(Controller, ConfigsSetAppendSubtractDelete) {
   EXPECT_EQ(value("retention.ms"), "-");
   EXPECT_EQ(alter(0, "retention.ms", std::nullopt), 42);
   EXPECT_EQ(alter(0, "bad.key", "1"), 40);
+  // A list may only grow as long as a record can carry it.
+  EXPECT_EQ(alter(2, "cleanup.policy", std::string(32767 - 8, 'x')), 0);
+  EXPECT_EQ(alter(2, "cleanup.policy", "y"), 40);
+  EXPECT_EQ(value("cleanup.policy").size(), 32767u);
+  EXPECT_EQ(alter(1, "cleanup.policy", std::nullopt), 0);
   AlterConfigsRequest all;
   auto& r = all.resources.emplace_back();
   r.resource_type = 2;

@@ -44,19 +44,19 @@ class TopicCreation {
     protocol::TopicRecord record;
     record.name = topic.name;
     record.topic_id = id;
-    records.push_back(encode(record));
+    TRY_ASSIGN(records.emplace_back(), try_encode(record));
     for (const auto& [key, value] : overrides) {
       protocol::ConfigRecord config;
       config.resource_type = static_cast<int8_t>(ConfigType::kTopic);
       config.resource_name = topic.name;
       config.name = key;
       config.value = Text(value);
-      records.push_back(encode(config));
+      TRY_ASSIGN(records.emplace_back(), try_encode(config));
     }
     if (elr_enabled(image_) && overrides.contains("min.insync.replicas")) {
       protocol::ClearElrRecord clear;
       clear.topic_name = topic.name;
-      records.push_back(encode(clear));
+      TRY_ASSIGN(records.emplace_back(), try_encode(clear));
     }
     for (size_t i = 0; i < assignment.size(); ++i) {
       records.push_back(new_partition_record(image_, id, static_cast<PartitionIndex>(i), assignment[i], active_of(assignment[i])));

@@ -121,7 +121,7 @@ Result<void> write_bootstrap(io::Disk& disk, const FormatOptions& options, const
     record.stored_key = protocol::Blob(user.credential.stored_key);
     record.server_key = protocol::Blob(user.credential.server_key);
     record.iterations = user.credential.iterations;
-    records.push_back(encode(record));
+    TRY_ASSIGN(records.emplace_back(), try_encode(record));
   }
   TRY_ASSIGN(auto writer, raft::SnapshotWriter::create(disk, io::join_path(options.metadata_log_dir, "bootstrap.checkpoint"), 0, 0, {}));
   TRY(writer->append(records));

@@ -16,7 +16,12 @@ class Writer {
   explicit Writer(const std::function<Result<void>(std::span<const Buffer>)>& emit) : emit_(emit) {}
   template <class M>
   void add(const M& message, int16_t version = 0) {
-    batch_.push_back(encode(message, version));
+    auto record = try_encode(message, version);
+    if (!record) {
+      if (state_) state_ = fail(std::move(record).error());
+      return;
+    }
+    batch_.push_back(std::move(*record));
     if (batch_.size() >= kBatchRecords) flush();
   }
   Result<void> finish() {

@@ -1,4 +1,4 @@
-// Metadata records as framed bytes: encode(message, version), and visit() over the generated types. For .cc files.
+// Metadata records as framed bytes: try_encode(message, version), encode(message, version), and visit() over the generated types. For .cc files.
 #pragma once
 
 #include <type_traits>
@@ -65,9 +65,19 @@
 
 namespace samsa::metadata {
 
+// A record with text from outside. UNKNOWN_SERVER_ERROR where a text is longer than a record can carry, as Kafka answers.
+template <class M>
+Result<Buffer> try_encode(const M& message, int16_t version = 0) {
+  auto record = protocol::encode_metadata_record(message, version);
+  if (!record) return fail(ErrorCode::kUnknownServerError, record.error().text());
+  return record;
+}
+// A record whose texts, if it has any, are our own: that it can be encoded is asserted.
 template <class M>
 Buffer encode(const M& message, int16_t version = 0) {
-  return protocol::encode_metadata_record(message, version);
+  auto record = try_encode(message, version);
+  SAMSA_ASSERT(record.has_value());
+  return std::move(*record);
 }
 
 // Calls visitor(const Record&) with the decoded record, which views `framed`. UNSUPPORTED_VERSION for an unknown type or version.

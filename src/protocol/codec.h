@@ -118,18 +118,19 @@ void put_record_prefix(Encoder& to, int16_t number);
 // The i16 in front of a record. INVALID_REQUEST when it is shorter.
 Result<int16_t> record_prefix(Bytes record);
 
+// Errors as encode's; a text that has grown past 32,767 bytes is one of them.
 template <class M>
-Buffer encode_record(const M& message, int16_t version) {
+Result<Buffer> encode_record(const M& message, int16_t version) {
   Encoder to;
   put_record_prefix(to, M::kIsKey ? M::kApiKey : version);
   auto done = encode_message(M::table(), &message, M::kIsKey ? M::kMinVersion : version, to);
-  SAMSA_ASSERT(done.has_value());
+  if (!done) return fail(std::move(done).error());
   return to.take();
 }
 // A key: its type stands for the version.
 template <class M>
   requires M::kIsKey
-Buffer encode_record(const M& message) {
+Result<Buffer> encode_record(const M& message) {
   return encode_record(message, M::kApiKey);
 }
 // Refuses a version out of range, and a key of another type. Bytes behind the fields are allowed, as Kafka does.

@@ -75,7 +75,7 @@ TEST(Codec, Records) {
   TopicRecord topic;
   topic.name = "t";
   topic.topic_id = {1, 2};
-  const auto bytes = encode_metadata_record(topic, 0);
+  const auto bytes = *encode_metadata_record(topic, 0);
   EXPECT_EQ(bytes, hex("01 02 00 02 74 0000000000000001 0000000000000002 00"));
   const auto frame = peek_metadata_record(bytes);
   ASSERT_TRUE(frame);
@@ -86,8 +86,15 @@ TEST(Codec, Records) {
   key.group = "g";
   key.topic = "t";
   key.partition = 3;
-  EXPECT_EQ(encode_record(key), hex("0001 0001 67 0001 74 00000003"));
-  EXPECT_EQ(*decode_record<OffsetCommitKey>(encode_record(key)), key);
+  EXPECT_EQ(*encode_record(key), hex("0001 0001 67 0001 74 00000003"));
+  EXPECT_EQ(*decode_record<OffsetCommitKey>(*encode_record(key)), key);
+
+  // A text longer than a record can carry is an error.
+  const std::string long_text(32768, 'g');
+  key.group = Text::view_of(long_text);
+  topic.name = Text::view_of(long_text);
+  EXPECT_EQ(encode_record(key).error().code, ErrorCode::kInvalidRequest);
+  EXPECT_EQ(encode_metadata_record(topic, 0).error().code, ErrorCode::kInvalidRequest);
 }
 
 TEST(Codec, NullsAndLengths) {

@@ -16,12 +16,13 @@ void put_metadata_frame(Encoder& to, int16_t api_key, int16_t version);
 // INVALID_REQUEST for broken bytes or an unknown frame version.
 Result<MetadataFrame> peek_metadata_record(Bytes record);
 
+// Errors as encode's; a text that has grown past 32,767 bytes is one of them.
 template <class M>
-Buffer encode_metadata_record(const M& message, int16_t version) {
+Result<Buffer> encode_metadata_record(const M& message, int16_t version) {
   Encoder to;
   put_metadata_frame(to, M::kApiKey, version);
   auto done = encode(message, version, to);
-  SAMSA_ASSERT(done.has_value());
+  if (!done) return fail(std::move(done).error());
   return to.take();
 }
 // The record of a frame that peek_metadata_record gave, whose api_key is M's. UNSUPPORTED_VERSION for a version out of range.

@@ -95,7 +95,7 @@ Result<void> ConsumerGroups::validate(const Caller& caller, const Request& reque
 }
 
 Result<Decision<ConsumerGroups::Response>> ConsumerGroups::heartbeat(const Caller& caller, const Request& request, Now now,
-                                                                     std::vector<CoordinatorRecord> records) {
+                                                                     RecordList records) {
   TRY(validate(caller, request));
   if (request.member_epoch < kJoinEpoch) return leave(request);
   const bool joining = request.member_epoch == kJoinEpoch;

@@ -50,7 +50,7 @@ class ConsumerGroups {
   // FENCED_INSTANCE_ID.
   Result<Decision<protocol::ConsumerGroupHeartbeatResponse>> heartbeat(const Caller& caller,
                                                                        const protocol::ConsumerGroupHeartbeatRequest& request, Now now,
-                                                                       std::vector<CoordinatorRecord> records);
+                                                                       RecordList records);
   protocol::ConsumerGroupDescribeResponse::DescribedGroup describe(const ConsumerGroup& group) const;
 
   [[nodiscard]] const ConsumerGroup* find(std::string_view group) const;
@@ -75,7 +75,7 @@ class ConsumerGroups {
     ConsumerMember before;  // As the group has it; without epoch where it is new.
     ConsumerMember after;
     std::optional<std::string> replaced;  // The id that this static member had.
-    std::vector<CoordinatorRecord> records;
+    RecordList records;
     int32_t group_epoch;
   };
   struct Deadlines {

@@ -101,10 +101,10 @@ Writes GroupMachine::join(const Caller& caller, const protocol::JoinGroupRequest
   if (writes.records.empty()) writes = first_record(group, std::move(reply));
   if (consumer) {
     // The group of the other kind, which nobody uses any more, ends in the same batch.
-    std::vector<CoordinatorRecord> records;
+    RecordList records;
     append_group_tombstones(*consumer, records);
     writes.replayed = records.size();
-    std::ranges::move(writes.records, std::back_inserter(records));
+    records.append(std::move(writes.records));
     writes.records = std::move(records);
   }
   return writes;

@@ -293,7 +293,7 @@ Decision<std::vector<protocol::DeleteGroupsResponse::DeletableGroupResult>> Grou
 
 Result<Decision<protocol::ConsumerGroupHeartbeatResponse>> GroupMachine::consumer_heartbeat(
     const Caller& caller, const protocol::ConsumerGroupHeartbeatRequest& request, Now now) {
-  std::vector<CoordinatorRecord> records;
+  RecordList records;
   if (const GroupPtr classic = find_group(request.group_id)) {
     // An empty classic group makes room; one with members is not converted.
     if (!classic->in(ClassicState::kEmpty) || request.member_epoch != kJoinEpoch) {

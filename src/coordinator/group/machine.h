@@ -155,8 +155,8 @@ class GroupMachine final : public StateMachine {
                   PartitionIndex partition) const;
   ErrorCode check_fetch(const protocol::OffsetFetchRequest::OffsetFetchRequestGroup& request) const;
   Writes sweep_some(Now now);
-  void expire_offsets(const std::string& group, Now now, std::vector<CoordinatorRecord>& records);
-  void forget_offsets(std::string_view group, std::vector<CoordinatorRecord>& records) const;
+  void expire_offsets(const std::string& group, Now now, RecordList& records);
+  void forget_offsets(std::string_view group, RecordList& records) const;
 
   struct Armed {
     io::MonoTime deadline;

@@ -213,7 +213,7 @@ Result<Decision<protocol::OffsetDeleteResponse>> GroupMachine::delete_offsets(co
 }
 
 // Tombstones for all that a group committed, in open transactions too.
-void GroupMachine::forget_offsets(std::string_view group, std::vector<CoordinatorRecord>& records) const {
+void GroupMachine::forget_offsets(std::string_view group, RecordList& records) const {
   std::set<TopicPartition> known;
   offsets_.for_each(group, INT64_MAX, [&](const TopicPartition& tp, const CommittedOffset&) { known.insert(tp); });
   offsets_.for_each_pending(group, [&](const TopicPartition& tp) { known.insert(tp); });
@@ -255,7 +255,7 @@ Writes GroupMachine::sweep_some(Now now) {
   return writes;
 }
 
-void GroupMachine::expire_offsets(const std::string& id, Now now, std::vector<CoordinatorRecord>& records) {
+void GroupMachine::expire_offsets(const std::string& id, Now now, RecordList& records) {
   const GroupPtr group = find_group(id);
   const ConsumerGroup* consumer = group ? nullptr : consumers_.find(id);
   if (!group && !consumer) return;

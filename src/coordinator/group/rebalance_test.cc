@@ -98,6 +98,25 @@ TEST(Sync, AFailedWriteIsToldAndRebalances) {
   }
 }
 
+// A member's id is its client id with a uuid behind: with a client id of the full length no string of the protocol can carry it.
+TEST(Join, AClientIdThatLeavesNoRoomForTheMembersId) {
+  Bench bench;
+  bench.client_id = std::string(32768 - 37, 'c');
+  const auto refused = bench.join({.version = 3});
+  ASSERT_TRUE(refused.done());
+  EXPECT_EQ(refused.error(), ErrorCode::kInvalidRequest);
+  bench.client_id.pop_back();
+  const auto joined = bench.join({.version = 3});
+  bench.loop.advance(3s);
+  ASSERT_TRUE(joined.done());
+  const std::string member = joined->member_id.str();
+  EXPECT_EQ(member.size(), 32767u);
+  const auto leading = bench.sync({.member = member, .assignments = {{member, "x"}}, .version = 2});
+  ASSERT_TRUE(leading.done());
+  EXPECT_EQ(leading.error(), ErrorCode::kNone);
+  EXPECT_EQ(bench.state(), "Stable");
+}
+
 TEST(Sync, AWriteThatIsNotCommittedInTimeFails) {
   Bench bench;
   const auto [leader, follower] = join_two(bench);

@@ -15,7 +15,7 @@ constexpr int16_t kOffsetCommitVersion = 4;
 constexpr int16_t kOffsetCommitVersionWithExpiry = 1;
 constexpr int16_t kGroupMetadataVersion = 3;
 
-Buffer offset_commit_key(std::string_view group, std::string_view topic, PartitionIndex partition) {
+Result<Buffer> offset_commit_key(std::string_view group, std::string_view topic, PartitionIndex partition) {
   protocol::OffsetCommitKey key;
   key.group = Text::view_of(group);
   key.topic = Text::view_of(topic);
@@ -23,7 +23,7 @@ Buffer offset_commit_key(std::string_view group, std::string_view topic, Partiti
   return protocol::encode_record(key, static_cast<int16_t>(KeyType::kOffsetCommit));
 }
 
-Buffer group_metadata_key(std::string_view group) {
+Result<Buffer> group_metadata_key(std::string_view group) {
   protocol::GroupMetadataKey key;
   key.group = Text::view_of(group);
   return protocol::encode_record(key, static_cast<int16_t>(KeyType::kGroupMetadata));
@@ -41,7 +41,7 @@ protocol::GroupMetadataValue group_metadata_value(const ClassicGroup& group) {
 
 }  // namespace
 
-CoordinatorRecord offset_commit_record(std::string_view group, std::string_view topic, PartitionIndex partition,
+Result<CoordinatorRecord> offset_commit_record(std::string_view group, std::string_view topic, PartitionIndex partition,
                                        const CommittedOffset& committed) {
   protocol::OffsetCommitValue value;
   value.offset = committed.offset;
@@ -51,14 +51,14 @@ CoordinatorRecord offset_commit_record(std::string_view group, std::string_view 
   value.expire_timestamp = committed.expire_timestamp.value_or(kNoTimestamp);
   value.topic_id = committed.topic_id;
   const int16_t version = committed.expire_timestamp ? kOffsetCommitVersionWithExpiry : kOffsetCommitVersion;
-  return {offset_commit_key(group, topic, partition), protocol::encode_record(value, version)};
+  return record_of(offset_commit_key(group, topic, partition), protocol::encode_record(value, version));
 }
 
-CoordinatorRecord offset_commit_tombstone(std::string_view group, std::string_view topic, PartitionIndex partition) {
-  return {offset_commit_key(group, topic, partition), std::nullopt};
+Result<CoordinatorRecord> offset_commit_tombstone(std::string_view group, std::string_view topic, PartitionIndex partition) {
+  return tombstone_of(offset_commit_key(group, topic, partition));
 }
 
-CoordinatorRecord group_metadata_record(const ClassicGroup& group, const Assignments* assignments) {
+Result<CoordinatorRecord> group_metadata_record(const ClassicGroup& group, const Assignments* assignments) {
   auto value = group_metadata_value(group);
   if (group.protocol_name()) value.protocol = Text(*group.protocol_name());
   if (group.leader()) value.leader = Text(*group.leader());
@@ -77,16 +77,16 @@ CoordinatorRecord group_metadata_record(const ClassicGroup& group, const Assignm
       to.assignment = found->second;
     }
   }
-  return {group_metadata_key(group.id()), protocol::encode_record(value, kGroupMetadataVersion)};
+  return record_of(group_metadata_key(group.id()), protocol::encode_record(value, kGroupMetadataVersion));
 }
 
-CoordinatorRecord empty_group_metadata_record(const ClassicGroup& group) {
+Result<CoordinatorRecord> empty_group_metadata_record(const ClassicGroup& group) {
   auto value = group_metadata_value(group);
   value.protocol_type = Text();
   value.generation = 0;
-  return {group_metadata_key(group.id()), protocol::encode_record(value, kGroupMetadataVersion)};
+  return record_of(group_metadata_key(group.id()), protocol::encode_record(value, kGroupMetadataVersion));
 }
 
-CoordinatorRecord group_metadata_tombstone(std::string_view group) { return {group_metadata_key(group), std::nullopt}; }
+Result<CoordinatorRecord> group_metadata_tombstone(std::string_view group) { return tombstone_of(group_metadata_key(group)); }
 
 }  // namespace samsa::coordinator

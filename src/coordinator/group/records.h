@@ -26,14 +26,14 @@ enum class KeyType : int16_t {
 };
 
 // Value version 4, or 1 where an expiry time is stated.
-CoordinatorRecord offset_commit_record(std::string_view group, std::string_view topic, PartitionIndex partition,
+Result<CoordinatorRecord> offset_commit_record(std::string_view group, std::string_view topic, PartitionIndex partition,
                                        const CommittedOffset& value);
-CoordinatorRecord offset_commit_tombstone(std::string_view group, std::string_view topic, PartitionIndex partition);
+Result<CoordinatorRecord> offset_commit_tombstone(std::string_view group, std::string_view topic, PartitionIndex partition);
 // Value version 3. The members' assignments are looked up by id in `assignments`, and taken from the members where that is null.
 using Assignments = std::map<std::string, protocol::Blob, std::less<>>;
-CoordinatorRecord group_metadata_record(const ClassicGroup& group, const Assignments* assignments);
+Result<CoordinatorRecord> group_metadata_record(const ClassicGroup& group, const Assignments* assignments);
 // A group without members and protocol: a new one.
-CoordinatorRecord empty_group_metadata_record(const ClassicGroup& group);
-CoordinatorRecord group_metadata_tombstone(std::string_view group);
+Result<CoordinatorRecord> empty_group_metadata_record(const ClassicGroup& group);
+Result<CoordinatorRecord> group_metadata_tombstone(std::string_view group);
 
 }  // namespace samsa::coordinator
