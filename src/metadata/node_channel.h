@@ -16,15 +16,19 @@ class NodeChannel final : public ControllerChannel {
   // `local` is null on a broker-only node.
   NodeChannel(io::World world, raft::RaftNode& raft, ControllerRuntime* local)
       : loop_(world.loop), raft_(raft), local_(local), peers_(world, "broker-" + std::to_string(raft.config().node_id), raft.config().request_timeout),
+        isr_(world, "isr-" + std::to_string(raft.config().node_id), raft.config().request_timeout),
         forwarding_(world, "forwarding-" + std::to_string(raft.config().node_id), std::chrono::milliseconds(60000)) {}
 
   io::Task<Result<BrokerRegistrationResponse>> register_broker(const BrokerRegistrationRequest& request) override;
   io::Task<Result<BrokerHeartbeatResponse>> heartbeat(const BrokerHeartbeatRequest& request) override;
   io::Task<Result<ControllerRegistrationResponse>> register_controller(const ControllerRegistrationRequest& request) override;
   io::Task<> wait_change(std::chrono::milliseconds at_most) override;
+  // A leader's ISR changes (replication/isr_sender.h); errors of the whole request as errors.
+  io::Task<Result<AlterPartitionResponse>> alter_partition(const AlterPartitionRequest& request);
   void on_leader_change() { changed_.notify_all(); }
   void close() {
     peers_.close();
+    isr_.close();
     forwarding_.close();
   }
 
@@ -49,13 +53,15 @@ class NodeChannel final : public ControllerChannel {
   }
 
  private:
+  // Only for answers that view nothing of their frame.
   template <class Request, class Response>
-  io::Task<Result<Response>> remote(const Request& request);
+  io::Task<Result<Response>> remote(raft::RaftTransport& through, const Request& request);
 
   io::Loop& loop_;
   raft::RaftNode& raft_;
   ControllerRuntime* local_;
   raft::RaftTransport peers_;       // Heartbeats: never behind a slow answer.
+  raft::RaftTransport isr_;         // Never behind a client's request.
   raft::RaftTransport forwarding_;
   io::Signal changed_;
 };

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 #include "base/log.h"
 
 namespace samsa::replication {
@@ -16,8 +14,8 @@ void Watch::unlink() {
   previous_ = next_ = nullptr;
 }
 
-Partition::Partition(io::Loop& loop, storage::Log& log, NodeId self, Uuid topic_id)
-    : loop_(loop), log_(log), self_(self), topic_id_(topic_id), last_stable_(log.last_stable_offset()) {}
+Partition::Partition(io::Loop& loop, storage::Log& log, NodeId self, Uuid topic_id, IsrHost* host)
+    : loop_(loop), log_(log), self_(self), topic_id_(topic_id), host_(host), last_stable_(log.last_stable_offset()) {}
 
 Partition::~Partition() { SAMSA_ASSERT(watches_ == nullptr || loop_.tearing_down(), "a partition ends before those who wait for it"); }
 
@@ -26,17 +24,13 @@ Result<void> Partition::apply(const metadata::PartitionImage& image, int32_t min
   if (image.partition_epoch < partition_epoch_) return {};  // An older word than what is known already.
   const bool new_epoch = image.leader_epoch > leader_epoch_;
   if (new_epoch && image.leader == self_.value) TRY(log_.begin_epoch(image.leader_epoch));
+  if (image.partition_epoch > partition_epoch_) pending_isr_.reset();
   partition_epoch_ = image.partition_epoch;
   isr_ = image.isr;
   replica_count_ = image.replicas.size();
   if (new_epoch) become(image);
   if (leader_ == self_.value) {
-    std::erase_if(followers_, [&](const Follower& f) { return !image.has_replica(f.id); });
-    for (const int32_t replica : image.replicas) {
-      if (replica != self_.value && std::ranges::none_of(followers_, [&](const Follower& f) { return f.id == replica; })) {
-        followers_.push_back({.id = replica});
-      }
-    }
+    update_followers(image);
     advance_high_watermark();
   }
   if (!new_epoch) moved_.notify_all();  // The ISR may have fallen below what acks=all asks for.
@@ -48,6 +42,7 @@ void Partition::become(const metadata::PartitionImage& image) {
   leader_epoch_ = image.leader_epoch;
   epoch_start_ = log_.log_end_offset();
   followers_.clear();
+  pending_isr_.reset();
   wake_gone();
   moved_.notify_all();
 }
@@ -72,112 +67,15 @@ Result<void> Partition::check_role(LeaderEpoch client_epoch, bool need_leader) c
   return {};
 }
 
-bool Partition::below_min_isr() const {
-  return isr_.size() < std::min<size_t>(static_cast<size_t>(std::max(min_isr_, 1)), replica_count_);
-}
-
-Result<storage::AppendInfo> Partition::append(MutableBytes batch, const AppendOptions& options) {
-  TRY(check_role(kNoLeaderEpoch, true));
-  if (options.acks == -1 && below_min_isr()) {
-    return fail(ErrorCode::kNotEnoughReplicas,
-                fmt::format("The size of the current ISR ({}) is insufficient to satisfy the min.isr requirement of {} for partition {}",
-                            isr_.size(), min_isr_, name().to_string()));
-  }
-  storage::LeaderAppend append = options.log;
-  append.leader_epoch = leader_epoch_;
-  auto info = log_.append_as_leader(batch, append);
-  if (!info) return info;
-  if (!info->duplicate) log_advanced();
-  return info;
-}
-
-void Partition::log_advanced() {
-  wake_watches(false, true);
-  if (is_leader()) advance_high_watermark();
-}
-
-// The leader's own part of the high watermark is what it would still have after a power cut, where the topic asks for that.
-Offset Partition::own_end() {
-  const Offset end = log_.log_end_offset();
-  if (!log_.config().durable) return end;
-  if (log_.is_durable(end)) return durable_end_ = end;
-  if (!syncing_) {
-    syncing_ = true;
-    io::spawn(loop_, sync_then_advance(shared_from_this()));
-  }
-  return std::min(durable_end_, end);
-}
-
-void Partition::advance_high_watermark() {
-  Offset mark = own_end();
-  if (below_min_isr()) return;
-  for (const Follower& follower : followers_) {
-    if (std::ranges::find(isr_, follower.id) != isr_.end()) mark = std::min(mark, follower.end);
-  }
-  const bool moved = mark > log_.high_watermark() && log_.set_high_watermark(mark);
-  const Offset stable = log_.last_stable_offset();
-  const bool stable_moved = stable != last_stable_;
-  last_stable_ = stable;
-  if (moved || stable_moved) wake_watches(true, false);
-  if (moved) moved_.notify_all();
-}
-
-// One sync at a time per partition; what was appended meanwhile is in the next one.
-io::Task<> Partition::sync_then_advance(std::shared_ptr<Partition> self) {
-  while (!closed_ && is_leader()) {
-    const Offset end = log_.log_end_offset();
-    if (durable_end_ >= end) break;
-    const auto synced = co_await log_.wait_durable(end);
-    if (!synced) {
-      SAMSA_LOG_ERROR("cannot sync {}: {}", name().to_string(), synced.error().text());
-      break;
-    }
-    if (closed_) break;
-    durable_end_ = std::min(end, log_.log_end_offset());
-    if (is_leader()) advance_high_watermark();
-  }
-  syncing_ = false;
-}
-
-io::Task<Result<void>> Partition::wait_committed(Offset last_offset, LeaderEpoch epoch, io::MonoTime deadline) {
-  if (is_committed(last_offset) && !below_min_isr()) co_return Result<void>{};
-  const auto self = shared_from_this();
-  for (;;) {
-    if (closed_) co_return fail(closed_why_);
-    if (!is_leader() || leader_epoch_ != epoch) co_return fail(ErrorCode::kNotLeaderOrFollower);
-    if (is_committed(last_offset)) {
-      if (below_min_isr()) co_return fail(ErrorCode::kNotEnoughReplicasAfterAppend);
-      co_return Result<void>{};
-    }
-    if (!co_await moved_.wait_until(loop_, deadline) && !is_committed(last_offset)) co_return fail(ErrorCode::kRequestTimedOut);
-  }
-}
-
 io::Task<Result<void>> Partition::wait_durable(Offset last_offset) {
   if (!log_.config().durable || log_.is_durable(last_offset + 1)) co_return Result<void>{};
   const auto self = shared_from_this();
   co_return co_await log_.wait_durable(last_offset + 1);
 }
 
-Result<Offset> Partition::delete_records(Offset offset) {
-  TRY(check_role(kNoLeaderEpoch, true));
-  const Offset target = offset == -1 ? log_.high_watermark() : offset;
-  if (target < 0 || target > log_.high_watermark()) {
-    return fail(ErrorCode::kOffsetOutOfRange, fmt::format("The specified offset {} is higher than the high watermark {} of the partition {}",
-                                                          target, log_.high_watermark(), name().to_string()));
-  }
-  const auto moved = log_.advance_log_start(target);
-  if (!moved) return fail(moved.error());
-  return log_.log_start_offset();
-}
-
-void Partition::follower_fetched(int32_t replica, Offset end, Offset log_start) {
-  if (!is_leader()) return;
-  const auto follower = std::ranges::find_if(followers_, [&](const Follower& f) { return f.id == replica; });
-  if (follower == followers_.end()) return;
-  follower->end = std::min(end, log_.log_end_offset());
-  follower->log_start = log_start;
-  advance_high_watermark();
+void Partition::log_advanced() {
+  wake_watches(false, true);
+  if (is_leader()) advance_high_watermark();
 }
 
 Offset Partition::visible_end(Reader reader) const {
@@ -193,6 +91,7 @@ Offset Partition::visible_end(Reader reader) const {
 io::Task<Result<PartitionRead>> Partition::read(FetchPosition position, Reader reader, bool need_leader) {
   CO_TRY(check_role(position.current_leader_epoch, need_leader));
   PartitionRead result;
+  result.leader_epoch = leader_epoch_;
   result.high_watermark = log_.high_watermark();
   result.last_stable_offset = log_.last_stable_offset();
   result.log_start_offset = log_.log_start_offset();

@@ -1,9 +1,12 @@
 // Partition: one replica that this node hosts, as leader or follower: the role that the metadata image gives it, the high watermark,
 // and everybody who waits for one of its offsets.
 //
-// Leader: append() writes to the local log at once; wait_committed() resumes when the high watermark has passed. The high watermark is
-// the least log end of the in-sync replicas (this one's counts when synced, where the topic asks for durable appends), it never
-// falls within an epoch, and stays while the ISR is smaller than min.insync.replicas (KIP-966).
+// Leader (partition_leader.cc): append() writes to the local log at once; wait_committed() resumes when the high watermark has passed.
+// The high watermark is the least log end of the in-sync replicas (this one's counts when synced, where the topic asks for durable
+// appends), it never falls within an epoch, and stays while the ISR is smaller than min.insync.replicas (KIP-966). Followers' fetches
+// say how far they are; who is caught up joins the ISR, who lags leaves it, both through the controller. While such a change is on its
+// way the greater of the two sets counts for the high watermark (KIP-497).
+// Follower (partition_follower.cc): takes what its leader sends, within one leader epoch; the fetcher calls.
 // Readers: consumers see up to the high watermark (or last stable offset), followers up to the log end.
 // Waiting is a Watch linked into the partition: no timer and no queue of requests here; the waiter owns deadline and Watch.
 // Owner: one shard; all calls on its loop. The Log outlives the Partition. Suspended calls keep the Partition alive (shared_ptr).
@@ -21,6 +24,7 @@
 #include "io/sync.h"
 #include "io/task.h"
 #include "metadata/image.h"
+#include "replication/isr.h"
 #include "storage/log.h"
 
 namespace samsa::replication {
@@ -67,6 +71,16 @@ struct PartitionRead {
   Offset last_stable_offset = -1;
   Offset log_start_offset = -1;
   std::optional<storage::EpochEndOffset> diverging;  // Set: nothing was read.
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;         // In which it was read.
+};
+
+// What a follower's fetch tells the leader.
+struct FollowerFetch {
+  int32_t replica = -1;
+  int64_t broker_epoch = -1;  // -1: older versions do not say.
+  Offset offset = 0;          // It has everything below.
+  Offset log_start = -1;
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;  // In which the leader answers (PartitionRead).
 };
 
 struct AppendOptions {
@@ -76,12 +90,13 @@ struct AppendOptions {
 
 class Partition : public std::enable_shared_from_this<Partition> {
  public:
-  Partition(io::Loop& loop, storage::Log& log, NodeId self, Uuid topic_id);
+  // `host` is told and asked about the ISR; null: the ISR never changes on this replica's word.
+  Partition(io::Loop& loop, storage::Log& log, NodeId self, Uuid topic_id, IsrHost* host = nullptr);
   ~Partition();
   Partition(const Partition&) = delete;
 
   // Takes over what the image says. A higher leader epoch starts a new role; the same one updates ISR and replica lists.
-  // KAFKA_STORAGE_ERROR when the new epoch cannot be written.
+  // KAFKA_STORAGE_ERROR when the new epoch cannot be written. The caller holds changing(): no truncation is under way.
   Result<void> apply(const metadata::PartitionImage& image, int32_t min_insync_replicas);
   void set_min_insync_replicas(int32_t count);
   // The replica is deleted, reassigned or its directory failed: all waiters end with `why`; calls fail with it from now on.
@@ -114,8 +129,27 @@ class Partition : public std::enable_shared_from_this<Partition> {
   [[nodiscard]] bool is_committed(Offset last_offset) const { return log_.high_watermark() > last_offset; }
   // DeleteRecords: offset -1 is the high watermark. Gives the new log start. OFFSET_OUT_OF_RANGE above the high watermark.
   Result<Offset> delete_records(Offset offset);
-  // What a follower's fetch told: it has everything below `end`.
-  void follower_fetched(int32_t replica, Offset end, Offset log_start);
+  // Whether that broker may read as a follower: UNKNOWN_LEADER_EPOCH where it is not known (yet) as a replica, NOT_LEADER_OR_FOLLOWER
+  // for the fetch of an earlier life of it.
+  Result<void> check_follower(int32_t replica, int64_t broker_epoch) const;
+  // A fetch that was answered at once, without error and divergence. Ignored where the leader epoch has moved on.
+  void follower_fetched(const FollowerFetch& fetch);
+  // Proposes an ISR without those that have lagged for replica.lag.time.max.ms. Called at half of that.
+  void shrink_isr();
+  // The least log start of the live replicas, for DeleteRecords.
+  [[nodiscard]] Offset low_watermark() const;
+  // Resumes when low_watermark() has reached the offset: NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT.
+  io::Task<Result<void>> wait_low_watermark(Offset offset, io::MonoTime deadline);
+
+  // ---- Follower. Each fails with FENCED_LEADER_EPOCH when this is no longer the role of `epoch`.
+  // Appends what the leader sent, takes over its high watermark and log start. Errors of Log::append_as_follower.
+  Result<void> append_from_leader(Bytes batches, LeaderEpoch epoch, Offset leader_high_watermark, Offset leader_log_start);
+  // Cuts what the leader does not have: `end` is where its log leaves the epoch that was fetched. Gives whether anything was cut.
+  io::Task<Result<bool>> truncate_to_leader(storage::EpochEndOffset end, LeaderEpoch epoch);
+  // Cuts everything at and above `offset`; or with `fully` removes all and starts again there.
+  io::Task<Result<void>> truncate(Offset offset, bool fully, LeaderEpoch epoch);
+  // Held while the log is truncated; whoever changes the role or removes the log takes it first.
+  [[nodiscard]] io::Mutex& changing() { return changing_; }
 
   // ---- Read
   // OFFSET_OUT_OF_RANGE, the role's errors, KAFKA_STORAGE_ERROR.
@@ -135,9 +169,27 @@ class Partition : public std::enable_shared_from_this<Partition> {
     int32_t id = -1;
     Offset end = -1;  // -1: not heard of in this epoch.
     Offset log_start = -1;
+    int64_t broker_epoch = -1;
+    io::MonoTime caught_up{};      // When it last had everything that the leader had.
+    io::MonoTime last_fetch{};
+    Offset leader_end_then = -1;   // The leader's log end at that fetch.
+  };
+  // A change of the ISR that the controller has not confirmed.
+  struct PendingIsr {
+    std::vector<int32_t> isr;
+    uint64_t number = 0;
   };
 
   void become(const metadata::PartitionImage& image);
+  void update_followers(const metadata::PartitionImage& image);
+  // In the ISR, or about to be: the high watermark waits for it.
+  [[nodiscard]] bool counts(int32_t replica) const;
+  [[nodiscard]] bool is_joining(const Follower& follower) const;
+  void expand_isr(const Follower& follower);
+  void propose_isr(std::vector<int32_t> isr);
+  static io::Task<> change_isr(std::shared_ptr<Partition> self, IsrProposal proposal, uint64_t number);
+  void take_answer(const IsrAnswer& answer);
+  [[nodiscard]] Result<void> check_following(LeaderEpoch epoch) const;
   [[nodiscard]] Offset own_end();
   void advance_high_watermark();
   void wake_watches(bool committed_moved, bool end_moved);
@@ -155,6 +207,10 @@ class Partition : public std::enable_shared_from_this<Partition> {
   Offset epoch_start_ = 0;
   size_t replica_count_ = 1;
   std::vector<int32_t> isr_;
+  std::optional<PendingIsr> pending_isr_;
+  uint64_t proposals_ = 0;
+  IsrHost* host_;
+  io::Mutex changing_;
   std::vector<Follower> followers_;  // The other replicas, while leader.
   int32_t min_isr_ = 1;
   Offset last_stable_ = 0;   // As the watches were last told.

@@ -114,11 +114,30 @@ metadata::MetadataNodeOptions Node::metadata_options() const {
   raft.bootstrap_servers = settings_.bootstrap_servers;
   for (const auto& endpoint : advertised(true)) raft.own_endpoints.push_back({endpoint.listener, endpoint.host, endpoint.port});
   raft.controller_listener = settings_.controller_listener;
+  raft.auto_join = settings_.quorum_auto_join;
+  raft.election_timeout = settings_.election_timeout;
+  raft.fetch_timeout = settings_.quorum_fetch_timeout;
+  raft.election_backoff_max = settings_.election_backoff_max;
+  raft.request_timeout = settings_.quorum_request_timeout;
+  raft.retry_backoff = settings_.quorum_retry_backoff;
+  raft.fetch_max_bytes = settings_.quorum_fetch_max_bytes;
+  raft.snapshot_fetch_max_bytes = settings_.quorum_snapshot_max_bytes;
+  raft.segment_bytes = settings_.metadata_segment_bytes;
+  raft.segment_ms = settings_.metadata_segment_ms;
+  raft.max_retention_bytes = settings_.metadata_retention_bytes;
+  raft.max_retention_ms = settings_.metadata_retention_ms;
+  options.snapshot_bytes = settings_.snapshot_bytes;
+  options.snapshot_interval = settings_.snapshot_interval;
   options.controller_endpoints = advertised(true);
   options.controller.cluster_id = cluster_id_;
   options.controller.node_id = settings_.node_id;
   options.controller.default_partitions = settings_.num_partitions;
   options.controller.default_replication_factor = settings_.default_replication_factor;
+  options.controller.session_timeout = settings_.broker_session_timeout;
+  options.controller.max_idle_interval = settings_.max_idle_interval;
+  options.controller.auto_leader_rebalance = settings_.auto_leader_rebalance;
+  options.controller.leader_imbalance_interval = settings_.leader_imbalance_interval;
+  options.controller.unclean_election_interval = settings_.unclean_election_interval;
   options.controller.supported_features = metadata::supported_features();
   if (settings_.broker) {
     metadata::BrokerOptions broker;
@@ -127,6 +146,8 @@ metadata::MetadataNodeOptions Node::metadata_options() const {
     broker.incarnation = worlds_[0].loop.random().uuid();
     broker.endpoints = advertised(false);
     broker.rack = settings_.rack;
+    broker.heartbeat_interval = settings_.broker_heartbeat_interval;
+    broker.registration_timeout = settings_.registration_timeout;
     for (size_t i = 0; i < directories_->size(); ++i) {
       if (!directories_->at(i).offline) broker.log_dirs.push_back(directories_->at(i).meta.directory_id.value_or(kZeroUuid));
     }
@@ -168,6 +189,7 @@ io::Task<Result<void>> Node::start() {
   for (const auto& shard : shards_) {
     shard->groups().connect(groups, [this](PartitionIndex index) { return shard_of(kGroupOffsetsTopic, index); });
   }
+  start_isr_sender();
   metadata_started_ = true;
   metadata_->start();
   for (const auto& shard : shards_) metadata_->publisher().subscribe(shard->loop(), *shard);
@@ -188,6 +210,13 @@ io::Task<Result<void>> Node::start() {
     if (!acceptor->settings().controller) acceptor->start();
   }
   co_return Result<void>{};
+}
+
+void Node::start_isr_sender() {
+  auto epoch = [this] { return metadata_->broker() == nullptr ? int64_t{-1} : metadata_->broker()->broker_epoch(); };
+  auto ask = [this](const protocol::AlterPartitionRequest& request) { return metadata_->channel().alter_partition(request); };
+  isr_sender_ = std::make_unique<replication::IsrSender>(worlds_[0].loop, settings_.node_id, std::move(epoch), std::move(ask));
+  isr_sender_->start();
 }
 
 io::Task<> Node::wait_applied(std::chrono::milliseconds limit) {
@@ -212,7 +241,11 @@ io::Task<std::vector<std::vector<storage::DirectoryCheckpoints>>> Node::gather_c
   co_return parts;
 }
 
+io::Task<> Node::write_checkpoints() { return write_checkpoints_now(false); }
+
 io::Task<> Node::write_checkpoints_now(bool only_high_watermarks) {
+  // One after the other: what is gathered later is written later.
+  const auto held = co_await checkpointing_.lock(worlds_[0].loop);
   const auto parts = co_await gather_checkpoints();
   const auto written = only_high_watermarks ? directories_->write_high_watermarks(parts) : directories_->write_checkpoints(parts);
   if (!written) SAMSA_LOG_ERROR("cannot write the checkpoint files: {}", written.error().text());
@@ -274,6 +307,7 @@ io::Task<> Node::stop() {
   for (const auto& acceptor : acceptors_) co_await acceptor->stop();
   co_await background_.join();
   if (metadata_started_) {
+    co_await isr_sender_->stop();
     co_await metadata_->publisher().stop();
     co_await close_logs();
     co_await metadata_->stop();

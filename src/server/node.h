@@ -14,6 +14,7 @@
 #include "io/world.h"
 #include "metadata/config_validator.h"
 #include "metadata/metadata_node.h"
+#include "replication/isr_sender.h"
 #include "server/settings.h"
 #include "server/shard.h"
 #include "storage/log_directories.h"
@@ -59,11 +60,16 @@ class Node {
   io::Task<> wait_applied(std::chrono::milliseconds limit);
   [[nodiscard]] metadata::MetadataNode& metadata() { return *metadata_; }
 
+  [[nodiscard]] replication::IsrSender& isr_sender() { return *isr_sender_; }
+  // Writes the checkpoint files of all directories now. Shard 0.
+  io::Task<> write_checkpoints();
+
   // A log directory failed on some shard; on shard 0.
   void directory_failed(int directory, const Error& why);
 
  private:
   Result<void> bind_listeners();
+  void start_isr_sender();
   Result<void> prepare_directories();
   Result<void> format(const std::vector<std::string>& unformatted);
   metadata::MetadataNodeOptions metadata_options() const;
@@ -84,7 +90,9 @@ class Node {
   Uuid metadata_directory_id_;
   std::unique_ptr<storage::LogDirectories> directories_;
   std::unique_ptr<metadata::MetadataNode> metadata_;
+  std::unique_ptr<replication::IsrSender> isr_sender_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  io::Mutex checkpointing_;
   io::TaskGroup background_;
   io::Signal stopping_signal_;
   // Connections are numbered on shard 0 only.

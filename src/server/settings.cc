@@ -69,6 +69,43 @@ void read_group(const ServerConfig& config, coordinator::GroupConfig& into) {
   into.consumer_max_size = int32(config, "group.consumer.max.size");
 }
 
+void read_cluster(const ServerConfig& config, NodeSettings& into) {
+  into.broker_session_timeout = ms(config, "broker.session.timeout.ms");
+  into.broker_heartbeat_interval = ms(config, "broker.heartbeat.interval.ms");
+  into.registration_timeout = ms(config, "initial.broker.registration.timeout.ms");
+  into.election_timeout = ms(config, "controller.quorum.election.timeout.ms");
+  into.quorum_fetch_timeout = ms(config, "controller.quorum.fetch.timeout.ms");
+  into.election_backoff_max = ms(config, "controller.quorum.election.backoff.max.ms");
+  into.quorum_request_timeout = ms(config, "controller.quorum.request.timeout.ms");
+  into.quorum_retry_backoff = ms(config, "controller.quorum.retry.backoff.ms");
+  into.quorum_auto_join = config.flag("controller.quorum.auto.join.enable");
+  into.quorum_fetch_max_bytes = int32(config, "controller.quorum.fetch.max.bytes");
+  into.quorum_snapshot_max_bytes = int32(config, "controller.quorum.fetch.snapshot.max.bytes");
+  into.metadata_segment_bytes = config.number("metadata.log.segment.bytes");
+  into.metadata_segment_ms = config.number("metadata.log.segment.ms");
+  into.metadata_retention_bytes = config.number("metadata.max.retention.bytes");
+  into.metadata_retention_ms = config.number("metadata.max.retention.ms");
+  into.snapshot_bytes = config.number("metadata.log.max.record.bytes.between.snapshots");
+  into.snapshot_interval = ms(config, "metadata.log.max.snapshot.interval.ms");
+  into.max_idle_interval = ms(config, "metadata.max.idle.interval.ms");
+  into.auto_leader_rebalance = config.flag("auto.leader.rebalance.enable");
+  into.leader_imbalance_interval = std::chrono::seconds(config.number("leader.imbalance.check.interval.seconds"));
+  into.unclean_election_interval = ms(config, "unclean.leader.election.interval.ms");
+}
+
+void read_replication(const ServerConfig& config, NodeSettings& into) {
+  auto& fetchers = into.fetchers;
+  fetchers.node_id = config.node_id.value;
+  fetchers.fetchers = int32(config, "num.replica.fetchers");
+  fetchers.max_wait = ms(config, "replica.fetch.wait.max.ms");
+  fetchers.min_bytes = int32(config, "replica.fetch.min.bytes");
+  fetchers.partition_max_bytes = int32(config, "replica.fetch.max.bytes");
+  fetchers.response_max_bytes = int32(config, "replica.fetch.response.max.bytes");
+  fetchers.backoff = ms(config, "replica.fetch.backoff.ms");
+  fetchers.socket_timeout = ms(config, "replica.socket.timeout.ms");
+  into.replica_lag = ms(config, "replica.lag.time.max.ms");
+}
+
 void read_limits(const ServerConfig& config, NodeSettings& into) {
   into.socket_request_max_bytes = int32(config, "socket.request.max.bytes");
   into.queued_max_request_bytes = config.number("queued.max.request.bytes");
@@ -98,6 +135,9 @@ Result<NodeSettings> NodeSettings::from(std::shared_ptr<const ServerConfig> conf
   TRY(read_quorum(*config, settings));
   read_topics(*config, settings);
   read_limits(*config, settings);
+  read_cluster(*config, settings);
+  read_replication(*config, settings);
+  if (!config->inter_broker_listener.empty()) settings.inter_broker_listener = config->inter_broker_listener;
   read_group(*config, settings.group);
   settings.config = std::move(config);
   return settings;

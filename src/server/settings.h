@@ -14,6 +14,7 @@
 #include "coordinator/group/config.h"
 #include "io/network.h"
 #include "raft/voter_set.h"
+#include "replication/follower_fetcher.h"
 
 namespace samsa::server {
 
@@ -34,6 +35,7 @@ struct NodeSettings {
   std::string metadata_log_dir;          // metadata.log.dir; empty: the first of log.dirs.
   std::optional<std::string> rack;       // broker.rack
   std::string controller_listener = "CONTROLLER";  // First of controller.listener.names.
+  std::string inter_broker_listener = "PLAINTEXT";  // inter.broker.listener.name
   raft::VoterSet static_voters;          // controller.quorum.voters
   std::vector<io::Address> bootstrap_servers;  // controller.quorum.bootstrap.servers
   bool auto_format = false;              // Formats empty directories at start (no configuration file was given).
@@ -62,6 +64,31 @@ struct NodeSettings {
   std::chrono::milliseconds retention_check{300'000};  // log.retention.check.interval.ms
   std::chrono::milliseconds checkpoint_interval{60'000};       // log.flush.offset.checkpoint.interval.ms
   std::chrono::milliseconds high_watermark_interval{5000};     // replica.high.watermark.checkpoint.interval.ms
+  // Of the quorum and of the brokers' standing with it.
+  std::chrono::milliseconds broker_session_timeout{9000};      // broker.session.timeout.ms
+  std::chrono::milliseconds broker_heartbeat_interval{2000};   // broker.heartbeat.interval.ms
+  std::chrono::milliseconds registration_timeout{60'000};      // initial.broker.registration.timeout.ms
+  std::chrono::milliseconds election_timeout{1000};            // controller.quorum.election.timeout.ms
+  std::chrono::milliseconds quorum_fetch_timeout{2000};        // controller.quorum.fetch.timeout.ms
+  std::chrono::milliseconds election_backoff_max{1000};        // controller.quorum.election.backoff.max.ms
+  std::chrono::milliseconds quorum_request_timeout{2000};      // controller.quorum.request.timeout.ms
+  std::chrono::milliseconds quorum_retry_backoff{20};          // controller.quorum.retry.backoff.ms
+  bool quorum_auto_join = false;                               // controller.quorum.auto.join.enable
+  int32_t quorum_fetch_max_bytes = 1024 * 1024;                // controller.quorum.fetch.max.bytes
+  int32_t quorum_snapshot_max_bytes = 1024 * 1024;             // controller.quorum.fetch.snapshot.max.bytes
+  int64_t metadata_segment_bytes = 1024 * 1024 * 1024;         // metadata.log.segment.bytes
+  int64_t metadata_segment_ms = 604'800'000;                   // metadata.log.segment.ms
+  int64_t metadata_retention_bytes = 104'857'600;              // metadata.max.retention.bytes
+  int64_t metadata_retention_ms = 604'800'000;                 // metadata.max.retention.ms
+  int64_t snapshot_bytes = 20'971'520;                         // metadata.log.max.record.bytes.between.snapshots
+  std::chrono::milliseconds snapshot_interval{3'600'000};      // metadata.log.max.snapshot.interval.ms
+  std::chrono::milliseconds max_idle_interval{500};            // metadata.max.idle.interval.ms
+  bool auto_leader_rebalance = true;                           // auto.leader.rebalance.enable
+  std::chrono::milliseconds leader_imbalance_interval{300'000};   // leader.imbalance.check.interval.seconds
+  std::chrono::milliseconds unclean_election_interval{300'000};   // unclean.leader.election.interval.ms
+
+  replication::FetcherSettings fetchers;               // num.replica.fetchers, replica.fetch.*
+  std::chrono::milliseconds replica_lag{30'000};       // replica.lag.time.max.ms
   size_t open_files = 4000;                            // samsa.open.files (ours)
   bool controlled_shutdown = true;                     // controlled.shutdown.enable
   std::chrono::milliseconds controlled_shutdown_timeout{30'000};

@@ -36,6 +36,7 @@ Shard::Shard(Node& node, io::World world, const NodeSettings& settings)
       groups_(world.loop, settings.group),
       fetch_sessions_(world.loop, static_cast<size_t>(settings.fetch_session_slots) / node.worlds().size() + 1,
                       static_cast<int>(node.worlds().size())),
+      fetchers_(world, settings.fetchers, *this),
       serving_(world.loop),
       background_(world.loop) {}
 
@@ -129,15 +130,18 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
       partitions_.erase({topic.id, index});
       co_return;
     }
-    partition = std::make_shared<replication::Partition>(world_.loop, **log, node_.id(), topic.id);
+    partition = std::make_shared<replication::Partition>(world_.loop, **log, node_.id(), topic.id, this);
   }
   const auto kept = partition;
+  if (state->leader_epoch > kept->leader_epoch()) fetchers_.unfollow(*kept);
+  const auto held = co_await kept->changing().lock(world_.loop);
   const LeaderEpoch epoch_before = kept->leader_epoch();
   const bool led_before = kept->is_leader();
   if (const auto applied = kept->apply(*state, min_isr(now, topic.name)); !applied) {
     SAMSA_LOG_ERROR("cannot lead {}-{}: {}", topic.name, index, applied.error().text());
     co_return;
   }
+  fetchers_.follow(kept);
   if (topic.name != kGroupOffsetsTopic || kept->leader_epoch() == epoch_before) co_return;
   if (kept->is_leader()) {
     lead_group_partition(index, kept);
@@ -161,11 +165,47 @@ io::Task<> Shard::drop_partition(const std::string& topic, const Uuid& id, Parti
   if (found == partitions_.end()) co_return;
   const auto partition = std::move(found->second);
   partitions_.erase(found);
+  fetchers_.unfollow(*partition);
   partition->close(ErrorCode::kUnknownTopicOrPartition);
+  const auto held = co_await partition->changing().lock(world_.loop);
   if (topic == kGroupOffsetsTopic) groups_.resign(index);
   if (const auto removed = co_await logs_.remove({topic, index}); !removed) {
     SAMSA_LOG_ERROR("cannot delete {}-{}: {}", topic, index, removed.error().text());
   }
+}
+
+// ---- What replication asks of the node
+
+bool Shard::may_join_isr(int32_t broker, int64_t epoch) const {
+  const auto* found = image_->broker(broker);
+  return found != nullptr && found->active() && (epoch < 0 || epoch == found->epoch);
+}
+
+int64_t Shard::broker_epoch(int32_t broker) const {
+  const auto* found = image_->broker(broker);
+  return found == nullptr ? -1 : found->epoch;
+}
+
+io::Task<Result<replication::IsrAnswer>> Shard::change_isr(replication::IsrProposal proposal) {
+  auto change = [this, &proposal] { return node_.isr_sender().change(std::move(proposal)); };
+  co_return co_await io::call_on(world_.loop, node_.worlds()[0].loop, change);
+}
+
+std::optional<io::Address> Shard::address_of(int32_t broker) const {
+  const auto* found = image_->broker(broker);
+  const auto* endpoint = found == nullptr ? nullptr : found->endpoint(settings_.inter_broker_listener);
+  if (endpoint == nullptr) return std::nullopt;
+  return io::Address{endpoint->host, endpoint->port};
+}
+
+// KIP-903, 951, 853, 1166: what brokers of that metadata.version may send each other.
+int16_t Shard::fetch_version() const {
+  const int16_t level = image_->metadata_version();
+  return level >= 27 ? 18 : level >= 21 ? 17 : level >= 19 ? 16 : level >= 10 ? 15 : level >= 9 ? 14 : 13;
+}
+
+io::Task<> Shard::checkpoint() {
+  co_await io::call_on(world_.loop, node_.worlds()[0].loop, [this] { return node_.write_checkpoints(); });
 }
 
 // Directories whose partition the metadata does not give to this node: kept, but out of the way.
@@ -267,7 +307,16 @@ io::Task<> Shard::compact() {
   }
 }
 
+// Lagging followers leave the ISR.
+io::Task<> Shard::check_isrs() {
+  while (!stopping_) {
+    if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::max(settings_.replica_lag / 2, std::chrono::milliseconds(10))))) break;
+    for (const auto& [key, partition] : partitions_) partition->shrink_isr();
+  }
+}
+
 void Shard::start_timers() {
+  spawn(check_isrs());
   if (settings_.connections_max_idle.count() > 0) spawn(close_idle_connections());
   spawn(retain());
   spawn(compact());
@@ -279,6 +328,7 @@ io::Task<std::vector<bool>> Shard::stop() {
   for (const auto& connection : std::vector(connections_.begin(), connections_.end())) connection->close();
   groups_.resign_all();
   for (const auto& [key, partition] : partitions_) partition->close(ErrorCode::kNotLeaderOrFollower);
+  co_await fetchers_.stop();
   co_await serving_.join();
   co_await background_.join();
   const auto held = co_await applying_.lock(world_.loop);

@@ -2,7 +2,7 @@
 // memory and its copy of the pointer to the metadata image. Handlers reach the node's services through it.
 //
 // Owner: the loop of world(). Other shards only post to it. Partitions follow the image: on_image opens, deletes and changes roles, in
-// order; until open_logs() has ended, images are only noted.
+// order; until open_logs() has ended, images are only noted. Those that follow are fetched by the shard's own fetchers.
 #pragma once
 
 #include <memory>
@@ -17,6 +17,7 @@
 #include "io/world.h"
 #include "metadata/image.h"
 #include "metadata/publisher.h"
+#include "replication/follower_fetcher.h"
 #include "replication/partition.h"
 #include "server/block_pool.h"
 #include "server/fetch_session.h"
@@ -41,7 +42,7 @@ struct PartitionKeyHash {
   }
 };
 
-class Shard final : public metadata::ImageSubscriber {
+class Shard final : public metadata::ImageSubscriber, public replication::IsrHost, public replication::FetcherHost {
  public:
   Shard(Node& node, io::World world, const NodeSettings& settings);
   ~Shard() override;
@@ -73,7 +74,7 @@ class Shard final : public metadata::ImageSubscriber {
   // Ends connections, waiters, coordinators; closes the logs. Gives for each directory whether all its logs closed cleanly.
   io::Task<std::vector<bool>> stop();
   // Runs in the background until the shard stops.
-  void spawn(io::Task<> task) { background_.spawn(std::move(task)); }
+  void spawn(io::Task<> task) override { background_.spawn(std::move(task)); }
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] size_t connection_count() const { return connections_.size(); }
 
@@ -85,6 +86,16 @@ class Shard final : public metadata::ImageSubscriber {
   io::Mutex producer_id_turn;
 
  private:
+  // replication::IsrHost, replication::FetcherHost
+  [[nodiscard]] bool may_join_isr(int32_t broker, int64_t epoch) const override;
+  [[nodiscard]] int64_t broker_epoch(int32_t broker) const override;
+  [[nodiscard]] std::chrono::milliseconds lag_limit() const override { return settings_.replica_lag; }
+  io::Task<Result<replication::IsrAnswer>> change_isr(replication::IsrProposal proposal) override;
+  [[nodiscard]] std::optional<io::Address> address_of(int32_t broker) const override;
+  [[nodiscard]] int64_t own_broker_epoch() const override { return broker_epoch(settings_.node_id); }
+  [[nodiscard]] int16_t fetch_version() const override;
+  io::Task<> checkpoint() override;
+
   [[nodiscard]] int32_t min_isr(const metadata::MetadataImage& image, std::string_view topic) const;
   io::Task<> apply(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
   io::Task<> apply_topic(const metadata::TopicChange& change, const metadata::MetadataImage& now);
@@ -99,6 +110,7 @@ class Shard final : public metadata::ImageSubscriber {
   io::Task<> close_idle_connections();
   io::Task<> retain();
   io::Task<> compact();
+  io::Task<> check_isrs();
 
   Node& node_;
   io::World world_;
@@ -109,6 +121,7 @@ class Shard final : public metadata::ImageSubscriber {
   storage::LogManager logs_;
   coordinator::GroupCoordinator groups_;
   FetchSessions fetch_sessions_;
+  replication::FollowerFetchers fetchers_;
   std::unordered_map<PartitionKey, std::shared_ptr<replication::Partition>, PartitionKeyHash> partitions_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   io::TaskGroup serving_;

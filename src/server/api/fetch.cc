@@ -71,6 +71,7 @@ class Fetching {
   int64_t min_bytes_ = 0;
   std::shared_ptr<FetchSession> session_;
   bool incremental_ = false;
+  bool first_round_ = true;  // Nothing has been waited for.
   std::list<FetchPartition> own_;  // Without a session.
   std::vector<Item> items_;
   std::vector<int> shards_;
@@ -181,7 +182,8 @@ io::Task<> Fetching::run() {
 }
 
 io::Task<> Fetching::read_round(io::MonoTime deadline) {
-  for (;;) {
+  for (bool first = true;; first = false) {
+    first_round_ = first;
     const bool may_wait = request_.max_wait_ms > 0 && shard_.loop().now() < deadline && !shard_.stopping();
     wait_->woken = false;
     auto part = [this, may_wait](int shard) { return read_on(shard, may_wait); };
@@ -233,13 +235,24 @@ io::Task<uint64_t> Fetching::read_one(Shard& shard, Item& item, uint64_t left) {
   position.max_bytes = std::min<uint64_t>(static_cast<uint64_t>(std::max(0, wanted.max_bytes)), left);
   position.min_one_batch = left == static_cast<uint64_t>(limit_);
   const bool need_leader = replica_ >= 0 || context_.version() < 11;
+  if (replica_ >= 0) {
+    auto known = partition.check_role(wanted.current_leader_epoch, true);
+    if (known) known = partition.check_follower(replica_, request_.replica_state.replica_epoch);
+    if (!known) {
+      item.error = known.error();
+      co_return 0;
+    }
+  }
   auto read = co_await partition.read(position, reader_, need_leader);
   if (!read) {
     item.error = read.error();
     co_return 0;
   }
   item.read = std::move(*read);
-  if (replica_ >= 0 && !item.read.diverging) partition.follower_fetched(replica_, wanted.fetch_offset, wanted.log_start_offset);
+  // Only what is asked for now says how far the follower is; after a wait a later fetch may have said more.
+  if (replica_ >= 0 && first_round_ && !item.read.diverging) {
+    partition.follower_fetched({replica_, request_.replica_state.replica_epoch, wanted.fetch_offset, wanted.log_start_offset, item.read.leader_epoch});
+  }
   co_return item.read.log.size();
 }
 

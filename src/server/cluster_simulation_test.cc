@@ -1,0 +1,114 @@
+// Clusters of whole nodes in one simulated world: replication, failover, and what was acknowledged is there, once and in order, on every
+// replica. The same seed is the same run.
+#include <cstdlib>
+
+#include "server/test_cluster.h"
+
+namespace samsa::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+const std::vector<std::string> kThree = {"broker,controller", "broker,controller", "broker,controller"};
+
+uint64_t seeds() {
+  const char* wanted = std::getenv("SAMSA_SEEDS");
+  return wanted ? std::strtoull(wanted, nullptr, 10) : 3;
+}
+
+// Everything acknowledged is on every replica at its offset; every value stands once, in order; replicas do not differ.
+void check_replicas(TestCluster& cluster, TestClient& client, const ClusterProducer& producer, const std::string& topic) {
+  const int partitions = static_cast<int>(producer.acknowledged.size());
+  for (int partition = 0; partition < partitions; ++partition) {
+    std::map<Offset, std::string> first;
+    for (size_t i = 0; i < cluster.members.size(); ++i) {
+      const auto image = cluster.image();
+      if (!image->partition(topic, partition)->has_replica(static_cast<int32_t>(i + 1))) continue;
+      std::map<Offset, std::string> found;
+      const io::Address from{"n" + std::to_string(i + 1), 9092};
+      EXPECT_TRUE(cluster.sim.run_task(client.world().loop, read_replica(client, from, topic, partition, false, found), 60s));
+      for (const auto& [offset, value] : producer.acknowledged[static_cast<size_t>(partition)]) {
+        const auto there = found.find(offset);
+        EXPECT_TRUE(there != found.end() && there->second == value)
+            << "node " << i + 1 << " partition " << partition << " offset " << offset << ": " << value << " was acknowledged, there is "
+            << (there == found.end() ? "nothing" : there->second);
+      }
+      int next = partition;
+      for (const auto& [offset, value] : found) {
+        EXPECT_EQ(value, "value " + std::to_string(next)) << "node " << i + 1 << " partition " << partition << " offset " << offset;
+        next += partitions;
+      }
+      if (first.empty()) first = found;
+      EXPECT_EQ(first, found) << "node " << i + 1 << " differs in partition " << partition;
+    }
+  }
+}
+
+struct Scenario {
+  explicit Scenario(uint64_t seed, std::vector<std::string> roles = kThree, config::Properties more = {}, const io::sim::Faults& faults = {})
+      : cluster(seed, roles, std::move(more), faults), client(cluster.client->worlds()[0], cluster.brokers()), producer(client, "events", 3) {
+    cluster.start_all();
+    EXPECT_TRUE(cluster.sim.run_until([&] { return cluster.all_started(); }, 60s)) << cluster.sim.trace().recent(60);
+  }
+  void create(int16_t replication, const std::string& min_isr) {
+    bool done = false;
+    EXPECT_TRUE(cluster.sim.run_task(client.world().loop, create_topic(client, "events", 3, replication, min_isr, done), 60s))
+        << cluster.sim.trace().recent(60);
+    io::spawn(client.world().loop, producer.run());
+  }
+  void produce_more(int how_many, io::Duration limit = 60s) {
+    const int before = producer.count;
+    EXPECT_TRUE(cluster.sim.run_until([&] { return producer.count >= before + how_many; }, limit)) << cluster.sim.trace().recent(60);
+  }
+  void finish() {
+    EXPECT_TRUE(cluster.sim.run_until([&] { return cluster.whole("events"); }, 120s)) << cluster.sim.trace().recent(60);
+    produce_more(3);
+    producer.stopping = true;
+    EXPECT_TRUE(cluster.sim.run_until([&] { return producer.stopped; }, 60s));
+    cluster.sim.faults() = {};
+    cluster.sim.run_for(2s);
+    check_replicas(cluster, client, producer, "events");
+  }
+
+  TestCluster cluster;
+  TestClient client;
+  ClusterProducer producer;
+};
+
+TEST(ClusterSimulation, FollowersHaveWhatLeadersHave) {
+  Scenario s(1);
+  s.create(3, "2");
+  s.produce_more(100);
+  s.finish();
+}
+
+TEST(ClusterSimulation, BrokersAndControllersApart) {
+  Scenario s(2, {"controller", "broker", "broker", "broker"});
+  s.create(3, "2");
+  s.produce_more(100);
+  s.finish();
+}
+
+TEST(ClusterSimulation, AcknowledgedRecordsSurviveTheLossOfEachNode) {
+  for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    io::sim::Faults faults;
+    faults.reset = 0.001;
+    faults.slow = 0.005;
+    Scenario s(seed, kThree, {}, faults);
+    s.create(3, "2");
+    for (int round = 0; round < 4 && !testing::Test::HasFailure(); ++round) {
+      s.produce_more(20);
+      EXPECT_TRUE(s.cluster.sim.run_until([&] { return s.cluster.whole("events"); }, 120s)) << s.cluster.sim.trace().recent(60);
+      const auto victim = static_cast<size_t>(s.cluster.sim.random().between(0, 2));
+      s.cluster.crash(victim);
+      s.produce_more(20);
+      s.cluster.sim.run_for(io::Duration(s.cluster.sim.random().between(0, 3'000'000'000)));
+      s.cluster.restart(victim);
+    }
+    s.finish();
+  }
+}
+
+}  // namespace
+}  // namespace samsa::server
