@@ -143,6 +143,10 @@ class KafkaPython(Driver):
                 heartbeat_interval_ms=300, session_timeout_ms=10_000, group_instance_id=instance,
             )
             consumer.subscribe(topics)
+            # The metadata first: kafka-python 3.0 joins without waiting for it, and when it then arrives while a rebalance is
+            # finishing between two polls, the leader of the group never takes up its share (the same against Apache Kafka).
+            for topic in topics:
+                consumer.partitions_for_topic(topic)
             return consumer
 
         self.consumers[id] = PollingThread(make, poll, lambda consumer: consumer.close())
