@@ -47,6 +47,8 @@ class Stream {
 class AcceptedStream {
  public:
   virtual ~AcceptedStream() = default;
+  // The peer's literal address.
+  [[nodiscard]] virtual Address peer() const = 0;
 };
 
 class Listener {

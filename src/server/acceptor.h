@@ -1,4 +1,5 @@
-// Acceptor: one listener of the node. Accepts on shard 0 and gives the connections to the shards in turn.
+// Acceptor: one listener of the node. Accepts on shard 0, keeps to the limits of connections (server/connection_quota.h), and gives the
+// connections to the shards in turn.
 #pragma once
 
 #include <memory>
@@ -24,6 +25,9 @@ class Acceptor {
 
  private:
   io::Task<> accept_all();
+  // Waits until the node has room, and counts the connection. False where it is not to be served.
+  io::Task<bool> admit(const io::Address& peer);
+  void hand_over(std::unique_ptr<io::AcceptedStream> accepted);
 
   Node& node_;
   const ListenerSettings& settings_;

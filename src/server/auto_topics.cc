@@ -50,11 +50,11 @@ io::Task<> create(Shard& shard, std::vector<std::string> names) {
     return metadata.controller()->create_topics(request, caller);
   });
   if (!created) {
-    SAMSA_LOG_WARN("cannot create topic {}: {}", names.front(), created.error().describe());
+    if (shard.may_complain()) SAMSA_LOG_WARN("cannot create topic {}: {}", names.front(), created.error().describe());
   } else {
     for (const auto& topic : created->topics) {
       const auto code = error_from_wire(topic.error_code);
-      if (code == ErrorCode::kNone || code == ErrorCode::kTopicAlreadyExists) continue;
+      if (code == ErrorCode::kNone || code == ErrorCode::kTopicAlreadyExists || !shard.may_complain()) continue;
       SAMSA_LOG_WARN("cannot create topic {}: {} {}", topic.name.view(), error_name(code),
                      topic.error_message ? topic.error_message->view() : std::string_view());
     }

@@ -31,7 +31,7 @@ void Connection::close_if_idle(io::MonoTime before) {
 }
 
 void Connection::give_up(std::string_view why) {
-  if (!closed_) SAMSA_LOG_WARN("closing the connection of {} on {}: {}", info_.peer.to_string(), info_.listener, why);
+  if (!closed_ && shard_.may_complain()) SAMSA_LOG_WARN("closing the connection of {} on {}: {}", info_.peer.to_string(), info_.listener, why);
 }
 
 io::Task<> Connection::run() {
@@ -51,6 +51,7 @@ io::Task<> Connection::run() {
 
 // Reads, starts or runs one request. False when the connection is to end.
 io::Task<bool> Connection::serve_next(size_t& turn_requests, size_t& turn_bytes) {
+  co_await pause_if_throttled();
   auto frame = co_await reader_.next();
   if (!frame) {
     if (frame.error().code == ErrorCode::kInvalidRequest || !reader_.at_boundary()) {
@@ -63,6 +64,7 @@ io::Task<bool> Connection::serve_next(size_t& turn_requests, size_t& turn_bytes)
   turn_bytes += frame->content.size();
   auto exchange = open_exchange(std::move(*frame));
   if (!exchange) co_return false;
+  co_await pause_if_throttled();  // A Produce that was under way while this one was read may have asked for it.
   const bool pipelined = exchange->api->pipelined;
   while (!closed_ && !exchanges_.empty() && (!pipelined || !exchanges_.back()->api->pipelined || exchanges_.size() >= kMaxInFlight)) {
     co_await changed_.wait(shard_.loop());
@@ -73,7 +75,6 @@ io::Task<bool> Connection::serve_next(size_t& turn_requests, size_t& turn_bytes)
     running_.spawn(run_exchange(started));
   } else {
     co_await run_exchange(started);
-    co_await pause_if_throttled();
   }
   co_return !closed_;
 }

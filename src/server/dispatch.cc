@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "protocol/headers.h"
 #include "protocol/served.inc"
+#include "server/shard.h"
 
 namespace samsa::server {
 
@@ -24,8 +25,10 @@ io::Task<> serve(RequestContext& context, Bytes body, protocol::Encoder& answer)
     // Bytes behind the request are passed over, as Kafka does: librdkafka's Metadata has some.
     auto decoded = protocol::decode_prefix<Request>(body, version, request);
     if (!decoded) {
-      SAMSA_LOG_WARN("closing the connection of {}: {} version {} cannot be read: {}", context.connection.peer.to_string(), Request::kName,
-                     version, decoded.error().text());
+      if (context.shard.may_complain()) {
+        SAMSA_LOG_WARN("closing the connection of {}: {} version {} cannot be read: {}", context.connection.peer.to_string(), Request::kName,
+                       version, decoded.error().text());
+      }
       context.close_connection = true;
       co_return;
     }
@@ -36,7 +39,9 @@ io::Task<> serve(RequestContext& context, Bytes body, protocol::Encoder& answer)
   protocol::RequestHeader header = context.header;
   if (context.answer_version >= 0) header.api_version = context.answer_version;
   if (const auto encoded = protocol::encode_response_frame(header, response, answer); !encoded) {
-    SAMSA_LOG_ERROR("cannot encode the answer to {} version {}: {}", Request::kName, header.api_version, encoded.error().text());
+    if (context.shard.may_complain()) {
+      SAMSA_LOG_ERROR("cannot encode the answer to {} version {}: {}", Request::kName, header.api_version, encoded.error().text());
+    }
     context.close_connection = true;
   }
 }

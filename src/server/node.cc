@@ -259,6 +259,24 @@ io::Task<> Node::checkpoint_periodically(std::chrono::milliseconds every, bool o
   }
 }
 
+ConnectionLimits Node::connection_limits() const {
+  ConnectionLimits limits;
+  const auto layers = layers_of(settings_, *shards_[0]->image(), nullptr);
+  const auto number = [&](std::string_view name, int64_t otherwise) {
+    const auto value = config::effective_value(config::Kind::kBroker, name, layers);
+    return std::holds_alternative<int64_t>(value) ? std::get<int64_t>(value) : otherwise;
+  };
+  limits.total = number("max.connections", limits.total);
+  limits.per_ip = number("max.connections.per.ip", limits.per_ip);
+  if (const auto text = config::effective_text(config::Kind::kBroker, "max.connections.per.ip.overrides", layers)) limits.parse_overrides(*text);
+  return limits;
+}
+
+bool Node::is_between_brokers(const ListenerSettings& listener) const {
+  const auto brokers = std::ranges::count(settings_.listeners, false, &ListenerSettings::controller);
+  return !listener.controller && brokers > 1 && listener.name == settings_.config->inter_broker_listener;
+}
+
 void Node::directory_failed(int directory, const Error& why) {
   const auto index = static_cast<size_t>(directory);
   if (directories_->at(index).offline) return;

@@ -15,6 +15,7 @@
 #include "metadata/config_validator.h"
 #include "metadata/metadata_node.h"
 #include "replication/isr_sender.h"
+#include "server/connection_quota.h"
 #include "server/settings.h"
 #include "server/shard.h"
 #include "storage/log_directories.h"
@@ -48,7 +49,14 @@ class Node {
   [[nodiscard]] const metadata::ConfigValidator& config_validator() const { return *validator_; }
   // What the listeners were bound to, with real ports, in the order of the settings.
   [[nodiscard]] const std::vector<io::Address>& bound() const { return bound_; }
+
+  // ---- Connections: shard 0.
   uint64_t next_connection_id() { return ++last_connection_id_; }
+  [[nodiscard]] ConnectionQuota& connection_quota(bool controller) { return connection_quotas_[controller ? 1 : 0]; }
+  // max.connections and its kin, as they are now.
+  [[nodiscard]] ConnectionLimits connection_limits() const;
+  // Whether a listener is the one between brokers, beside others for clients.
+  [[nodiscard]] bool is_between_brokers(const ListenerSettings& listener) const;
 
   // ---- From any shard, hopping to shard 0.
   // Runs `call(MetadataNode&)` -> Task<T> on the metadata shard.
@@ -95,8 +103,8 @@ class Node {
   io::Mutex checkpointing_;
   io::TaskGroup background_;
   io::Signal stopping_signal_;
-  // Connections are numbered on shard 0 only.
   uint64_t last_connection_id_ = 0;
+  ConnectionQuota connection_quotas_[2];  // Of the listeners for brokers' clients, and of the controllers'.
   bool metadata_started_ = false;
   bool logs_loaded_ = false;  // Without it nothing is marked as cleanly shut down.
   bool stopping_ = false;

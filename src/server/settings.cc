@@ -118,6 +118,7 @@ void read_limits(const ServerConfig& config, NodeSettings& into) {
   into.retention_check = ms(config, "log.retention.check.interval.ms");
   into.checkpoint_interval = ms(config, "log.flush.offset.checkpoint.interval.ms");
   into.high_watermark_interval = ms(config, "replica.high.watermark.checkpoint.interval.ms");
+  into.open_files = static_cast<size_t>(config.number("samsa.open.files"));
   into.controlled_shutdown = config.flag("controlled.shutdown.enable");
 }
 

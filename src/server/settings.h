@@ -89,7 +89,7 @@ struct NodeSettings {
 
   replication::FetcherSettings fetchers;               // num.replica.fetchers, replica.fetch.*
   std::chrono::milliseconds replica_lag{30'000};       // replica.lag.time.max.ms
-  size_t open_files = 4000;                            // samsa.open.files (ours)
+  size_t open_files = 4000;                            // samsa.open.files
   bool controlled_shutdown = true;                     // controlled.shutdown.enable
   std::chrono::milliseconds controlled_shutdown_timeout{30'000};
 

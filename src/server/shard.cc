@@ -264,6 +264,14 @@ void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo i
 io::Task<> Shard::run_connection(std::shared_ptr<Connection> connection) {
   co_await connection->run();
   connections_.erase(connection);
+  // Connections are counted on shard 0. It gets this before it can hear that this shard has stopped.
+  ConnectionQuota& quota = node_.connection_quota(connection->info().controller_listener);
+  std::string ip = connection_ip(connection->info().peer.host);
+  if (index() == 0) {
+    quota.left(ip);
+  } else {
+    node_.worlds()[0].loop.post_remote([&quota, ip = std::move(ip)] { quota.left(ip); });
+  }
 }
 
 io::Task<> Shard::close_idle_connections() {
@@ -278,11 +286,18 @@ io::Task<> Shard::close_idle_connections() {
 
 // ---- Periodic work and the end
 
+void Shard::tell_complaints_left_out() {
+  if (const uint64_t count = complaints_.take_left_out(); count > 0) {
+    SAMSA_LOG_WARN("{} more lines like those before were left out: requests that could not be read, answered or carried out", count);
+  }
+}
+
 io::Task<> Shard::retain() {
   auto next_retention = io::after(world_.loop.now(), std::chrono::seconds(30));
   auto next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
   while (!stopping_) {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::chrono::seconds(1)))) break;
+    tell_complaints_left_out();
     logs_.remove_deleted_files();
     logs_.check_space();
     co_await logs_.flush_due_logs();
@@ -331,6 +346,7 @@ io::Task<std::vector<bool>> Shard::stop() {
   co_await fetchers_.stop();
   co_await serving_.join();
   co_await background_.join();
+  tell_complaints_left_out();
   const auto held = co_await applying_.lock(world_.loop);
   partitions_.clear();
   co_return co_await logs_.close();

@@ -21,6 +21,7 @@
 #include "replication/partition.h"
 #include "server/block_pool.h"
 #include "server/fetch_session.h"
+#include "server/log_limiter.h"
 #include "server/settings.h"
 #include "storage/log_manager.h"
 
@@ -73,6 +74,8 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void start_timers();
   // Ends connections, waiters, coordinators; closes the logs. Gives for each directory whether all its logs closed cleanly.
   io::Task<std::vector<bool>> stop();
+  // Whether a line about what a client sent may go to the log now. The others are counted and told in sum.
+  bool may_complain() { return complaints_.admit(world_.loop.now()); }
   // Runs in the background until the shard stops.
   void spawn(io::Task<> task) override { background_.spawn(std::move(task)); }
   [[nodiscard]] bool stopping() const { return stopping_; }
@@ -108,6 +111,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> set_aside_strays(const metadata::MetadataImage& image);
   io::Task<> run_connection(std::shared_ptr<Connection> connection);
   io::Task<> close_idle_connections();
+  void tell_complaints_left_out();
   io::Task<> retain();
   io::Task<> compact();
   io::Task<> check_isrs();
@@ -122,6 +126,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   coordinator::GroupCoordinator groups_;
   FetchSessions fetch_sessions_;
   replication::FollowerFetchers fetchers_;
+  LogLimiter complaints_;
   std::unordered_map<PartitionKey, std::shared_ptr<replication::Partition>, PartitionKeyHash> partitions_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   io::TaskGroup serving_;

@@ -25,7 +25,7 @@ class AcceptedSocket final : public AcceptedStream {
     if (fd_ >= 0) ::close(fd_);
   }
   int release() { return std::exchange(fd_, -1); }
-  [[nodiscard]] const SocketAddress& peer() const { return peer_; }
+  [[nodiscard]] Address peer() const override { return peer_.to_address(); }
 
  private:
   int fd_;
@@ -187,7 +187,7 @@ std::unique_ptr<Stream> RealNetwork::attach(std::unique_ptr<AcceptedStream> acce
   const int fd = socket.release();
   set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  return std::make_unique<RealStream>(loop_, pool_, fd, socket.peer().to_address());
+  return std::make_unique<RealStream>(loop_, pool_, fd, socket.peer());
 }
 
 }  // namespace samsa::io::real

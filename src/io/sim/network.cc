@@ -150,6 +150,7 @@ class SimAccepted final : public AcceptedStream {
     if (connection_ && !loop_.tearing_down()) net_.close(connection_, 1);
   }
   std::shared_ptr<Connection> release() { return std::move(connection_); }
+  [[nodiscard]] Address peer() const override { return connection_->ends[0].local; }
 
  private:
   SimNet& net_;
