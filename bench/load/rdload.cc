@@ -2,6 +2,7 @@
 //
 //   rdload produce  BOOTSTRAP TOPIC records=N size=BYTES [acks=-1] [linger=10] [batch=131072] [codec=none] [idempotent=0] [keys=0]
 //   rdload consume  BOOTSTRAP TOPIC records=N
+//   rdload gap      BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [acks=-1]   "gap": the longest time without an acknowledged write
 //   rdload latency  BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [linger=0] [acks=-1]   end to end, one producer, one consumer
 //
 // Prints one line of JSON: records, bytes, seconds, errors, and for latency p50/p99/p99.9 in milliseconds. Latency is counted from the
@@ -48,11 +49,16 @@ void set(rd_kafka_conf_t* conf, const char* key, const std::string& value) {
 struct Deliveries {
   std::atomic<int64_t> ok{0};
   std::atomic<int64_t> failed{0};
+  std::atomic<int64_t> last_ok{0};   // When; and the longest time between two, both in nanoseconds.
+  std::atomic<int64_t> longest{0};
 };
 
 void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   auto* deliveries = static_cast<Deliveries*>(opaque);
   (message->err ? deliveries->failed : deliveries->ok).fetch_add(1, std::memory_order_relaxed);
+  if (message->err) return;
+  const int64_t now = now_ns(), before = deliveries->last_ok.exchange(now);
+  if (before != 0 && now - before > deliveries->longest) deliveries->longest = now - before;
 }
 
 rd_kafka_t* make_producer(const std::string& bootstrap, const Options& options, Deliveries* deliveries) {
@@ -164,6 +170,30 @@ int run_consume(const std::string& bootstrap, const std::string& topic_name, con
   return 0;
 }
 
+int run_gap(const std::string& bootstrap, const std::string& topic_name, Options options) {
+  const int64_t rate = number(options, "rate", 200), total = rate * number(options, "seconds", 10);
+  const std::string value(static_cast<size_t>(number(options, "size", 100)), 'v');
+  options.emplace("linger", "0");
+  Deliveries deliveries;
+  rd_kafka_t* producer = make_producer(bootstrap, options, &deliveries);
+  rd_kafka_topic_t* topic = rd_kafka_topic_new(producer, topic_name.c_str(), nullptr);
+  send(producer, topic, value.data(), value.size(), nullptr);
+  rd_kafka_flush(producer, 30000);
+  const int64_t started = now_ns();
+  for (int64_t i = 1; i < total; ++i) {
+    const int64_t due = started + i * 1'000'000'000 / rate;
+    while (now_ns() < due) rd_kafka_poll(producer, 1);
+    send(producer, topic, value.data(), value.size(), nullptr);
+  }
+  rd_kafka_flush(producer, 60000);
+  std::printf("{\"records\": %ld, \"bytes\": %ld, \"seconds\": %.6f, \"errors\": %ld, \"gap\": %.3f}\n", deliveries.ok.load(),
+              deliveries.ok.load() * static_cast<int64_t>(value.size()), static_cast<double>(now_ns() - started) / 1e9,
+              total - deliveries.ok.load(), static_cast<double>(deliveries.longest.load()) / 1e6);
+  rd_kafka_topic_destroy(topic);
+  rd_kafka_destroy(producer);
+  return 0;
+}
+
 int run_latency(const std::string& bootstrap, const std::string& topic_name, Options options) {
   const int64_t rate = number(options, "rate", 1000);
   const int64_t seconds = number(options, "seconds", 10);
@@ -232,7 +262,7 @@ int run_latency(const std::string& bootstrap, const std::string& topic_name, Opt
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 4) die("usage: rdload produce|consume|latency BOOTSTRAP TOPIC [name=value...]");
+  if (argc < 4) die("usage: rdload produce|consume|latency|gap BOOTSTRAP TOPIC [name=value...]");
   Options options;
   for (int i = 4; i < argc; ++i) {
     const std::string pair = argv[i];
@@ -243,6 +273,7 @@ int main(int argc, char** argv) {
   const std::string mode = argv[1];
   if (mode == "produce") return run_produce(argv[2], argv[3], options);
   if (mode == "consume") return run_consume(argv[2], argv[3], options);
+  if (mode == "gap") return run_gap(argv[2], argv[3], options);
   if (mode == "latency") return run_latency(argv[2], argv[3], options);
   die("unknown mode " + mode);
 }

@@ -1,0 +1,95 @@
+"""Runs rows: stage by stage, round by round, the two sides by turns row by row, so that what the machine does meanwhile meets both."""
+import sys
+import time
+import traceback
+
+from . import loads, nodes
+
+
+class Found:
+    """figures[row][kind][measure]: the figure of each round."""
+
+    def __init__(self):
+        self.figures, self.rows, self.failures = {}, {}, []
+
+    def note(self, row, kind, figures):
+        self.rows[row.name] = row
+        for measure, figure in figures.items():
+            self.figures.setdefault(row.name, {}).setdefault(kind, {}).setdefault(measure, []).append(figure)
+
+    def failed(self, row, kind, why):
+        self.failures.append(f"{row.name}, {kind}: {why}")
+        print(f"    failed: {why}", file=sys.stderr, flush=True)
+
+
+def make_side(kind, stage, label):
+    return nodes.Side(kind, loads.OUT / f"node-{label}-{kind}", stage.nodes, dict(stage.properties), stage.synced)
+
+
+def warm_up(side):
+    """The JVM compiles what is used often: both sides are given the same time to get there."""
+    topic = side.topic(partitions=4)
+    count = 0
+    for batch, connections, seconds in ((16384, 1, 4), (600, 10, 2), (131072, 1, 2)):
+        count += side.wire("produce", topic, seconds=seconds, size=512, batch=batch, connections=connections)["records"]
+    side.wire("consume", topic, records=min(count, 1_000_000), split=1, seconds=10)
+    side.clear()
+
+
+def one(row, kind, side, found):
+    began = time.monotonic()
+    try:
+        figures = row.run(side)
+        found.note(row, kind, figures)
+        shown = ", ".join(f"{name} {figure:.4g}" for name, figure in figures.items())
+        print(f"    {kind:7} {time.monotonic() - began:5.1f} s  {shown}", file=sys.stderr, flush=True)
+    except Exception as error:  # A row that fails must not cost the others.
+        found.failed(row, kind, f"{type(error).__name__}: {str(error)[:600]}")
+        if not isinstance(error, RuntimeError):
+            traceback.print_exc()
+    finally:
+        try:
+            if any(side.pids()):
+                side.clear()
+        except Exception as error:
+            found.failed(row, kind, f"clearing up: {error}")
+
+
+def run_stage(stage, rows, rounds, kinds, found):
+    sides = {kind: make_side(kind, stage, "row" if stage.alone else "stage") for kind in kinds}
+    try:
+        if not stage.alone:
+            for side in sides.values():
+                side.format()
+                side.start()
+            for side in sides.values():
+                warm_up(side)
+        for number in range(rounds):
+            for row in rows:
+                if row.once and number > 0:
+                    continue
+                print(f"  round {number + 1}/{rounds}: {row.name}", file=sys.stderr, flush=True)
+                for kind in kinds if number % 2 == 0 else reversed(kinds):
+                    if stage.alone:
+                        sides[kind] = make_side(kind, stage, "row")
+                    one(row, kind, sides[kind], found)
+                    if stage.alone:
+                        sides[kind].destroy()
+    finally:
+        for side in sides.values():
+            side.destroy()
+
+
+def run(rows, rounds, kinds):
+    found = Found()
+    stages = {}
+    for row in rows:
+        stages.setdefault(row.stage, []).append(row)
+    for stage, members in stages.items():
+        print(f"{stage}", file=sys.stderr, flush=True)
+        try:
+            run_stage(stage, members, rounds, kinds, found)
+        except Exception as error:
+            found.failures.append(f"{stage}: {error}")
+            traceback.print_exc()
+    return found

@@ -1,0 +1,102 @@
+"""One table of what was found, as Markdown and JSON, and the plots."""
+import json
+import os
+import platform
+import statistics
+import subprocess
+from pathlib import Path
+
+from peers.paths import samsa_bin
+
+from . import plot
+from .nodes import COMMON, SYNCED
+from .row import better_when_greater
+
+
+def figure(value):
+    magnitude = abs(value)
+    return f"{value:,.0f}" if magnitude >= 100 else f"{value:.1f}" if magnitude >= 10 else f"{value:.2f}" if magnitude >= 1 else f"{value:.3g}"
+
+
+def cell(values):
+    if not values:
+        return "-"
+    text = figure(statistics.median(values))
+    return text if len(values) == 1 else f"{text} ({figure(min(values))} to {figure(max(values))})"
+
+
+def times_better(measure, ours, theirs):
+    """How many times better ours is than theirs; None: not to be said."""
+    if not ours or not theirs:
+        return None
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    if mine <= 0 or other <= 0:
+        return None
+    return mine / other if better_when_greater(measure) else other / mine
+
+
+def verdict(row, measure, ours):
+    if measure not in row.target or not ours:
+        return ""
+    goal, mine = row.target[measure], statistics.median(ours)
+    reached = mine >= goal if better_when_greater(measure) else mine <= goal
+    return f"{figure(goal)} {'reached' if reached else '**missed**'}"
+
+
+def table(found):
+    lines = ["| row | measure | Samsa | Apache Kafka | times better | target |", "|---|---|---:|---:|---:|---|"]
+    for name, kinds in found.figures.items():
+        measures = list(dict.fromkeys(measure for figures in kinds.values() for measure in figures))
+        for number, measure in enumerate(measures):
+            ours, theirs = (kinds.get(kind, {}).get(measure, []) for kind in ("samsa", "apache"))
+            ratio = times_better(measure, ours, theirs)
+            said = "" if ratio is None else f"{ratio:.1f}" if ratio >= 1 else f"**{ratio:.2f}**"
+            lines.append(f"| {name if number == 0 else ''} | {measure} | {cell(ours)} | {cell(theirs)} | {said} | "
+                         f"{verdict(found.rows[name], measure, ours)} |")
+    return "\n".join(lines)
+
+
+def machine():
+    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) // 1_000_000
+    def said(command):
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().splitlines()[0]
+        except (OSError, subprocess.CalledProcessError, IndexError):
+            return "?"
+    return {
+        "processors": os.cpu_count(), "model": model, "memory GB": memory, "kernel": platform.release(),
+        "samsa": said([str(samsa_bin()), "version"]) + " " + said(["git", "rev-parse", "--short", "HEAD"]),
+        "apache": "Apache Kafka 4.3.1, heap 1 GB and collector as its start script sets them",
+        "java": platform.java_ver()[0] or "OpenJDK 17", "librdkafka": said(["pkg-config", "--modversion", "rdkafka"]),
+        "settings of both": COMMON, "rows with sync": SYNCED, "sync elsewhere": "none: acknowledged records are in the page cache",
+        "load before": list(os.getloadavg()),
+    }
+
+
+def behind(found):
+    lines = []
+    for name, kinds in found.figures.items():
+        for measure, ours in kinds.get("samsa", {}).items():
+            ratio = times_better(measure, ours, kinds.get("apache", {}).get(measure, []))
+            if ratio is not None and ratio < 1:
+                lines.append(f"- behind: {name}, {measure}: {cell(ours)} against {cell(kinds['apache'][measure])}")
+            if "missed" in verdict(found.rows[name], measure, ours):
+                lines.append(f"- target missed: {name}, {measure}: {cell(ours)}, target {figure(found.rows[name].target[measure])}")
+    return lines
+
+
+def write(found, rounds, out):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    about = machine()
+    out.write_text(json.dumps({"machine": about, "rounds": rounds, "rows": found.figures, "failures": found.failures}, indent=1))
+    head = (f"{about['processors']} processors ({about['model']}), {about['memory GB']} GB, Linux {about['kernel']}, loopback, one disk; {about['samsa']}; "
+            f"{about['apache']}; librdkafka {about['librdkafka']}. {rounds} round{'s' if rounds > 1 else ''} in turn: median (least to most). "
+            f"No sync but where the row says so.")
+    text = f"{head}\n\n{table(found)}\n"
+    if lines := behind(found):
+        text += "\n" + "\n".join(lines) + "\n"
+    if found.failures:
+        text += "\n" + "\n".join(f"- failed: {line}" for line in found.failures) + "\n"
+    out.with_suffix(".md").write_text(text)
+    plot.write(found, out.parent)

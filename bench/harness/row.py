@@ -1,0 +1,62 @@
+"""What a row is. A row of the table is a function that loads one side and gives {measure: figure}:
+
+    @row("produce 1 KiB, acks=1", target={"CPU s/GB": 1.0})
+    def _(side):
+        return volume(side.wire("produce", side.topic(), records=200_000, acks=1))
+
+The unit says which way is better: a measure that ends in "/s" is better when greater, every other when less. Rows with the same `stage` run
+on the same pair of brokers. `stage=alone(...)`: the row starts and ends brokers itself and gets a side that is not started.
+"""
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Stage:
+    nodes: int = 1
+    synced: bool = False
+    properties: tuple = ()
+    alone: bool = False
+
+
+def stage(nodes=1, synced=False, alone=False, **properties):
+    """`properties`: server settings, with __ for the dots."""
+    return Stage(nodes, synced, tuple(sorted((key.replace("__", "."), str(value)) for key, value in properties.items())), alone)
+
+
+@dataclass
+class Row:
+    name: str
+    run: object
+    stage: Stage = field(default_factory=Stage)
+    target: dict = field(default_factory=dict)  # {measure: figure that the issue asks for}
+    once: bool = False                          # Too long for several rounds.
+    long: bool = False                          # Only in full runs or when asked for by name.
+    main: str = ""                              # The measure of the plot; none: the first.
+
+
+ROWS = []
+
+
+def row(name, **more):
+    def add(run):
+        ROWS.append(Row(name, run, **more))
+        return run
+    return add
+
+
+def better_when_greater(measure):
+    return measure.endswith("/s")
+
+
+def volume(result):
+    """The measures of a load that moves records."""
+    return {
+        "CPU s/GB": result["cpu"] / (result["bytes"] / 1e9),
+        "CPU s/million": result["cpu"] / (result["records"] / 1e6),
+        "MB/s": result["bytes"] / 1e6 / result["seconds"],
+        "records/s": result["records"] / result["seconds"],
+    }
+
+
+def percentiles(result):
+    return {"p50 ms": result["p50"], "p99 ms": result["p99"], "p99.9 ms": result["p999"]}

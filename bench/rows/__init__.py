@@ -1,0 +1,2 @@
+"""The rows, a file for each kind. The order here is the order of the table."""
+from . import throughput, latency, life, cluster  # noqa: F401

@@ -1,0 +1,37 @@
+"""Start, stop, memory, idle."""
+import time
+
+from harness.row import row, stage
+
+ALONE = stage(alone=True)
+
+
+@row("start, stop", stage=ALONE, target={"fresh: first record s": 0.03, "again: first record s": 0.03, "CPU before it serves s": 0.02,
+                                         "idle CPU %": 0.1, "idle memory MB": 20})
+def start_and_stop(side):
+    side.format()
+    began = time.monotonic()
+    answers = side.start()
+    cpu = side.cpu()
+    topic = side.topic()
+    side.wire("produce", topic, records=1, batch=1)
+    figures = {"fresh: answers s": answers, "fresh: first record s": time.monotonic() - began - 0.1, "CPU before it serves s": cpu}
+    time.sleep(1)
+    before = side.cpu()
+    time.sleep(4)
+    figures |= {"idle CPU %": (side.cpu() - before) / 4 * 100, "idle memory MB": side.resident_mb(), "stop s": side.stop()}
+    began = time.monotonic()
+    figures["again: answers s"] = side.start()
+    side.wire("produce", topic, records=1, batch=1)
+    figures["again: first record s"] = time.monotonic() - began - 0.1
+    return figures
+
+
+@row("memory after load", stage=ALONE, target={"memory MB": 100})
+def memory_after_load(side):
+    side.format()
+    side.start()
+    topic = side.topic(6)
+    side.wire("produce", topic, records=600_000, connections=20, seconds=20)
+    side.wire("consume", topic, records=300_000)
+    return {"memory MB": side.resident_mb()}

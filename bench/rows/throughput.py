@@ -1,0 +1,69 @@
+"""Produce and consume as fast as it goes: sizes, acks, codecs, partitions, connections, clients."""
+from harness.row import percentiles, row, stage, volume
+
+BULK = dict(batch=131072)
+KEEP = {"CPU s/GB": 0.6}
+
+
+def produce(name, records, partitions=1, target=None, load="wire", seconds=10, **options):
+    @row(f"produce {name}", target=target or {})
+    def _(side):
+        topic = side.topic(partitions)
+        return volume(getattr(side, load)("produce", topic, records=records, **({"seconds": seconds} if load == "wire" else {}), **options))
+
+
+def consume(name, records, partitions=1, target=None, load="wire", prepare=None, **options):
+    @row(f"consume {name}", target=target or {})
+    def _(side):
+        topic = side.topic(partitions)
+        side.wire("produce", topic, records=records, **BULK, **(prepare or {}))
+        return volume(getattr(side, load)("consume", topic, records=records, **options))
+
+
+# Sizes, in large and in small batches.
+produce("100 B, batch 128 KiB", 3_000_000, size=100, target={"CPU s/million": 0.06}, **BULK)
+produce("100 B, batch 16 KiB", 2_000_000, size=100, target={"CPU s/million": 0.2})
+produce("1 KiB, batch 128 KiB", 400_000, target={"CPU s/GB": 0.6}, **BULK)
+produce("1 KiB, batch 16 KiB", 300_000, target={"CPU s/GB": 1.0})
+produce("10 KiB, batch 128 KiB", 40_000, size=10240, target={"CPU s/GB": 0.6}, **BULK)
+produce("1 KiB, one record a batch", 40_000, batch=1)
+for acks, said in ((0, "0"), (1, "1"), (-1, "all")):
+    produce(f"1 KiB, batch 16 KiB, acks={said}", 300_000, acks=acks)
+for codec in ("gzip", "snappy", "lz4", "zstd"):
+    produce(f"1 KiB, {codec}", 400_000, codec=codec, **BULK)
+for partitions in (6, 200):
+    produce(f"1 KiB, batch 16 KiB, {partitions} partitions", 300_000, partitions=partitions)
+produce("1 KiB, batch 16 KiB, 50 connections", 300_000, partitions=6, connections=50)
+produce("1 KiB, batch 16 KiB, 2,000 connections", 300_000, partitions=6, connections=2000, inflight=1)
+produce("100 B, keyed, small batches to 50 partitions each, 20 connections", 400_000, partitions=50, connections=20, spread=1, size=100, batch=400)
+produce("1 KiB, idempotent", 300_000, idempotent=1)
+produce("1 KiB, batch 128 KiB, librdkafka", 400_000, load="rd", size=1024, linger=10, target={"CPU s/GB": 0.6}, **BULK)
+produce("1 KiB, batch 16 KiB, linger 0, librdkafka", 200_000, load="rd", size=1024, linger=0, batch=16384, target={"CPU s/GB": 1.0})
+produce("100 B, batch 128 KiB, librdkafka", 1_500_000, load="rd", size=100, linger=10, target={"CPU s/million": 0.06}, **BULK)
+produce("1 KiB, idempotent, lz4, librdkafka", 300_000, load="rd", size=1024, linger=10, idempotent=1, codec="lz4", **BULK)
+produce("1 KiB, Java", 300_000, load="java", size=1024, acks="all", linger_ms=10, batch_size=131072)
+
+consume("100 B", 3_000_000, prepare={"size": 100}, size=100)
+consume("1 KiB", 400_000, target={"CPU s/GB": 0.2})
+consume("10 KiB", 40_000, prepare={"size": 10240}, size=10240)
+for codec in ("lz4", "zstd"):
+    consume(f"1 KiB, {codec}", 400_000, prepare={"codec": codec})
+for partitions in (6, 200):
+    consume(f"1 KiB, {partitions} partitions", 300_000, partitions=partitions)
+consume("1 KiB, 50 partitions shared by 50 connections", 400_000, partitions=50, connections=50, split=1)
+consume("1 KiB, 20 consumers of one partition", 60_000, connections=20)
+consume("1 KiB, librdkafka", 400_000, load="rd", target={"CPU s/GB": 0.2})
+consume("1 KiB, Java", 300_000, load="java")
+
+SYNC = stage(synced=True)
+
+
+def synced(name, seconds, partitions=1, **options):
+    @row(f"sync: {name}", stage=SYNC, main="MB/s")
+    def _(side):
+        result = side.wire("produce", side.topic(partitions), seconds=seconds, **options)
+        return {key: figure for key, figure in volume(result).items() if key != "CPU s/million"} | percentiles(result)
+
+
+synced("produce 1 KiB, batch 16 KiB", 3)
+synced("produce 1 KiB, one record a batch, 50 connections", 3, batch=1, connections=50, inflight=1)
