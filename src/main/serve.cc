@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "io/real/process.h"
 #include "io/real/world.h"
 #include "main/log_output.h"
 #include "server/node.h"
@@ -68,6 +69,7 @@ std::string start_text(const server::Node& node, const config::ServerConfig& con
     const auto& listener = settings.listeners[i];
     listeners.push_back(fmt::format("{}://{}", listener.name, io::Address{listener.bind.host, node.bound()[i].port}.to_string()));
   }
+  const auto metrics_at = node.metrics_bound();
   return fmt::format(
       "samsa {} is ready\n"
       "  cluster id   {}\n"
@@ -75,11 +77,13 @@ std::string start_text(const server::Node& node, const config::ServerConfig& con
       "  roles        {}\n"
       "  listeners    {}\n"
       "  log dirs     {}\n"
+      "  metrics      {}\n"
       "  durability   {}\n"
       "  shards       {}\n"
       "  started in   {:.1f} ms\n",
       SAMSA_VERSION, node.cluster_id(), settings.node_id, roles_text(settings), fmt::join(listeners, ", "),
       fmt::join(settings.log_dirs, ", "),
+      metrics_at ? fmt::format("http://{}/metrics", metrics_at->to_string()) : std::string("not served"),
       config.flag("samsa.durable.appends") ? "acknowledged records are synced to disk" : "acknowledged records are in the page cache, as Kafka's",
       node.worlds().size(), std::chrono::duration<double, std::milli>(took).count());
 }
@@ -167,6 +171,8 @@ int serve(std::vector<std::string> arguments) {
   auto settings = server::NodeSettings::from(config);
   if (!settings) return complain(settings.error().text());
   settings->auto_format = options.file.empty();
+  settings->version = SAMSA_VERSION;
+  settings->process = io::real::read_process_figures;
   Server server(std::move(*settings), config, began);
   return server.run();
 }

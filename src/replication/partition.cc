@@ -112,7 +112,14 @@ io::Task<Result<PartitionRead>> Partition::read(FetchPosition position, Reader r
   request.upper_bound = visible_end(reader);
   request.min_one_batch = position.min_one_batch;
   request.aborted_transactions = reader == Reader::kCommittedConsumer;
-  CO_TRY_ASSIGN(result.log, co_await log_.read(request));
+  if (metrics_) metrics_->mark(&metrics::TopicMetrics::total_fetch_requests);
+  auto read = co_await log_.read(request);
+  if (!read) {
+    const bool expected = read.error().code == ErrorCode::kOffsetOutOfRange || read.error().code == ErrorCode::kKafkaStorageError;
+    if (metrics_ && !expected) metrics_->mark(&metrics::TopicMetrics::failed_fetch_requests);
+    co_return fail(std::move(read).error());
+  }
+  result.log = std::move(*read);
   co_return result;
 }
 

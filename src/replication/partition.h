@@ -24,6 +24,7 @@
 #include "io/sync.h"
 #include "io/task.h"
 #include "metadata/image.h"
+#include "metrics/topic_metrics.h"
 #include "replication/isr.h"
 #include "storage/log.h"
 
@@ -102,12 +103,18 @@ class Partition : public std::enable_shared_from_this<Partition> {
   // The replica is deleted, reassigned or its directory failed: all waiters end with `why`; calls fail with it from now on.
   void close(ErrorCode why);
 
+  // Where appends and reads are counted; without it they are not.
+  void set_metrics(std::shared_ptr<metrics::TopicMetrics> metrics) { metrics_ = std::move(metrics); }
+  [[nodiscard]] metrics::TopicMetrics* metrics() const { return metrics_.get(); }
+
   // ---- Role
   [[nodiscard]] bool is_leader() const { return leader_ == self_.value && !closed_; }
   [[nodiscard]] int32_t leader() const { return leader_; }
   [[nodiscard]] LeaderEpoch leader_epoch() const { return leader_epoch_; }
   [[nodiscard]] int32_t partition_epoch() const { return partition_epoch_; }
   [[nodiscard]] const std::vector<int32_t>& isr() const { return isr_; }
+  [[nodiscard]] size_t replica_count() const { return replica_count_; }
+  [[nodiscard]] bool below_min_isr() const;
   [[nodiscard]] Uuid topic_id() const { return topic_id_; }
   [[nodiscard]] const TopicPartition& name() const { return log_.partition(); }
   [[nodiscard]] storage::Log& log() { return log_; }
@@ -194,13 +201,14 @@ class Partition : public std::enable_shared_from_this<Partition> {
   void advance_high_watermark();
   void wake_watches(bool committed_moved, bool end_moved);
   void wake_gone();
-  [[nodiscard]] bool below_min_isr() const;
+  void count_append(const Result<storage::AppendInfo>& info, size_t bytes);
   io::Task<> sync_then_advance(std::shared_ptr<Partition> self);
 
   io::Loop& loop_;
   storage::Log& log_;
   NodeId self_;
   Uuid topic_id_;
+  std::shared_ptr<metrics::TopicMetrics> metrics_;
   int32_t leader_ = metadata::kNoLeader;
   LeaderEpoch leader_epoch_ = -1;
   int32_t partition_epoch_ = -1;

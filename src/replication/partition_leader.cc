@@ -14,7 +14,9 @@ bool Partition::below_min_isr() const {
 
 Result<storage::AppendInfo> Partition::append(MutableBytes batch, const AppendOptions& options) {
   TRY(check_role(kNoLeaderEpoch, true));
+  if (metrics_) metrics_->mark(&metrics::TopicMetrics::total_produce_requests);
   if (options.acks == -1 && below_min_isr()) {
+    if (metrics_) metrics_->mark(&metrics::TopicMetrics::failed_produce_requests);
     return fail(ErrorCode::kNotEnoughReplicas,
                 fmt::format("The size of the current ISR ({}) is insufficient to satisfy the min.isr requirement of {} for partition {}",
                             isr_.size(), min_isr_, name().to_string()));
@@ -22,9 +24,27 @@ Result<storage::AppendInfo> Partition::append(MutableBytes batch, const AppendOp
   storage::LeaderAppend append = options.log;
   append.leader_epoch = leader_epoch_;
   auto info = log_.append_as_leader(batch, append);
+  if (metrics_) count_append(info, batch.size());
   if (!info) return info;
   if (!info->duplicate) log_advanced();
   return info;
+}
+
+void Partition::count_append(const Result<storage::AppendInfo>& info, size_t bytes) {
+  using metrics::TopicMetrics;
+  if (info) {
+    if (info->duplicate) return;
+    metrics_->mark(&TopicMetrics::messages_in, static_cast<uint64_t>(info->last_offset - info->first_offset + 1));
+    metrics_->mark(&TopicMetrics::bytes_in, info->bytes);
+    return;
+  }
+  switch (info.error().code) {
+    case ErrorCode::kMessageTooLarge:
+    case ErrorCode::kRecordListTooLarge: metrics_->mark(&TopicMetrics::bytes_rejected, bytes); break;
+    case ErrorCode::kCorruptMessage:
+    case ErrorCode::kKafkaStorageError: break;  // Kafka does not count these as failed requests either.
+    default: metrics_->mark(&TopicMetrics::failed_produce_requests);
+  }
 }
 
 // The leader's own part of the high watermark is what it would still have after a power cut, where the topic asks for that.

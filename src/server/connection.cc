@@ -1,10 +1,12 @@
 #include "server/connection.h"
 
+#include <algorithm>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "protocol/api/fetch.h"
 #include "server/shard.h"
 
 namespace samsa::server {
@@ -13,21 +15,27 @@ Connection::Connection(Shard& shard, std::unique_ptr<io::Stream> stream, Connect
     : shard_(shard),
       stream_(std::move(stream)),
       info_(std::move(info)),
+      metrics_(shard.metrics().listener(info_.listener)),
       reader_(*stream_, shard.blocks(), shard.settings().socket_request_max_bytes),
       running_(shard.loop()),
-      last_activity_(shard.loop().now()) {}
+      last_activity_(shard.loop().now()) {
+  metrics_.created.add();
+}
 
 Connection::~Connection() { SAMSA_ASSERT(exchanges_.empty() || shard_.loop().tearing_down()); }
 
 void Connection::close() {
   if (closed_) return;
   closed_ = true;
+  metrics_.closed.add();
   stream_->close();
   changed_.notify_all();
 }
 
 void Connection::close_if_idle(io::MonoTime before) {
-  if (exchanges_.empty() && last_activity_ < before) close();
+  if (closed_ || !exchanges_.empty() || last_activity_ >= before) return;
+  metrics_.expired.add();
+  close();
 }
 
 void Connection::give_up(std::string_view why) {
@@ -62,6 +70,8 @@ io::Task<bool> Connection::serve_next(size_t& turn_requests, size_t& turn_bytes)
   last_activity_ = shard_.loop().now();
   ++turn_requests;
   turn_bytes += frame->content.size();
+  metrics_.requests.add();
+  metrics_.bytes_in.add(frame->content.size() + 4);
   auto exchange = open_exchange(std::move(*frame));
   if (!exchange) co_return false;
   co_await pause_if_throttled();  // A Produce that was under way while this one was read may have asked for it.
@@ -92,14 +102,17 @@ std::unique_ptr<Connection::Exchange> Connection::open_exchange(Frame frame) {
     return nullptr;
   }
   const Bytes body = Bytes(frame.content).subspan(*header_size);
+  const size_t frame_bytes = frame.content.size();
   return std::unique_ptr<Exchange>(new Exchange{
       RequestContext{.shard = shard_, .connection = info_, .header = std::move(header), .frame = std::move(frame.block),
                      .received = shard_.loop().now()},
-      body, api, protocol::Encoder(), false});
+      body, api, protocol::Encoder(), false, {}, frame_bytes});
 }
 
 io::Task<> Connection::run_exchange(Exchange& exchange) {
+  exchange.times.started = shard_.loop().now_precise();
   co_await exchange.api->serve(exchange.context, exchange.body, exchange.answer);
+  exchange.times.finished = shard_.loop().now_precise();
   exchange.done = true;
   if (exchange.context.throttle_ms > 0) {
     const auto until = io::after(shard_.loop().now(), std::chrono::milliseconds(exchange.context.throttle_ms));
@@ -112,22 +125,33 @@ io::Task<> Connection::run_exchange(Exchange& exchange) {
 io::Task<> Connection::write_answers() {
   writing_ = true;
   std::vector<io::Chunk> chunks;
+  io::MonoTime clock{};  // As last read here.
   while (!closed_ && !exchanges_.empty() && exchanges_.front()->done) {
     chunks.clear();
     size_t ready = 0;
+    uint64_t bytes = 0;
     bool end = false;
     while (ready < exchanges_.size() && exchanges_[ready]->done && !end) {
       Exchange& exchange = *exchanges_[ready++];
       end = exchange.context.close_connection;
       if (end || exchange.context.no_response) continue;
-      for (const auto& chunk : exchange.answer.chunks()) chunks.push_back(chunk);
+      metrics_.responses.add();
+      for (const auto& chunk : exchange.answer.chunks()) {
+        chunks.push_back(chunk);
+        bytes += chunk.slice != nullptr ? chunk.slice->length : chunk.memory.size();
+      }
     }
+    const io::MonoTime write_started = std::max(clock, exchanges_[ready - 1]->times.finished);
+    clock = write_started;
     if (!chunks.empty()) {
       const auto written = co_await stream_->write(chunks);
       last_activity_ = shard_.loop().now();
       if (!written) close();
+      metrics_.bytes_out.add(bytes);
+      clock = shard_.loop().now_precise();
     }
     if (end) close();
+    for (size_t i = 0; i < ready; ++i) record(*exchanges_[i], write_started, clock);
     exchanges_.erase(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(ready));
     changed_.notify_all();
   }
@@ -137,6 +161,23 @@ io::Task<> Connection::write_answers() {
     changed_.notify_all();
   }
   writing_ = false;
+}
+
+void Connection::record(Exchange& exchange, io::MonoTime write_started, io::MonoTime written) {
+  RequestContext& context = exchange.context;
+  RequestTimes& times = exchange.times;
+  times.received = context.received;
+  times.write_started = std::max(write_started, times.finished);
+  times.written = written;
+  times.waited = context.waited;
+  const auto key = static_cast<size_t>(context.header.api_key);
+  const auto into = [&](size_t slot) {
+    RequestMetrics& metrics = shard_.metrics().requests(slot);
+    metrics.count_version(context.version());
+    metrics.record(times, exchange.frame_bytes, context.throttle_ms);
+  };
+  into(key);
+  if (key == protocol::FetchRequest::kApiKey) into(context.from_follower ? ShardMetrics::kFetchFollower : ShardMetrics::kFetchConsumer);
 }
 
 io::Task<> Connection::pause_if_throttled() {

@@ -19,6 +19,7 @@
 #include "server/dispatch.h"
 #include "server/frame_reader.h"
 #include "server/request_context.h"
+#include "server/shard_metrics.h"
 
 namespace samsa::server {
 
@@ -47,6 +48,8 @@ class Connection {
     const Served* api;
     protocol::Encoder answer;
     bool done = false;
+    RequestTimes times;
+    size_t frame_bytes = 0;
   };
 
   io::Task<bool> serve_next(size_t& turn_requests, size_t& turn_bytes);
@@ -54,12 +57,14 @@ class Connection {
   io::Task<> run_exchange(Exchange& exchange);
   io::Task<> write_answers();
   io::Task<> pause_if_throttled();
+  void record(Exchange& exchange, io::MonoTime write_started, io::MonoTime written);
   // Says why the connection ends; what is under way is answered first.
   void give_up(std::string_view why);
 
   Shard& shard_;
   std::unique_ptr<io::Stream> stream_;
   ConnectionInfo info_;
+  ListenerMetrics& metrics_;
   FrameReader reader_;
   std::deque<std::unique_ptr<Exchange>> exchanges_;  // In order of arrival.
   io::TaskGroup running_;

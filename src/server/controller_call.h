@@ -49,6 +49,7 @@ io::Task<Result<Response>> ask_controller(RequestContext& context, const Request
     if (answer && !context.connection.controller_listener) co_await node.wait_applied(kFollowLimit);
     co_return answer;
   };
+  const WaitTimer waiting(context, context.shard.loop());
   co_return co_await node.on_metadata(context.shard.loop(), call);
 }
 

@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "protocol/headers.h"
+#include "server/error_places.h"
+#include "server/shard.h"
 #include "protocol/served.inc"
 #include "server/shard.h"
 
@@ -16,6 +18,13 @@ namespace samsa::server {
 #undef SAMSA_SERVED
 
 namespace {
+
+template <class Response>
+void count_errors(RequestContext& context, const Response& response, int16_t version) {
+  static const ErrorPlaces kPlaces(Response::table().fields);
+  RequestMetrics& metrics = context.shard.metrics().requests(static_cast<size_t>(context.header.api_key));
+  kPlaces.for_each(&response, version, [&](int16_t code) { metrics.count_error(code); });
+}
 
 template <class Request, class Response, io::Task<> (*Handler)(RequestContext&, Request&, Response&)>
 io::Task<> serve(RequestContext& context, Bytes body, protocol::Encoder& answer) {
@@ -35,6 +44,7 @@ io::Task<> serve(RequestContext& context, Bytes body, protocol::Encoder& answer)
   }
   Response response;
   co_await Handler(context, request, response);
+  count_errors(context, response, context.answer_version >= 0 ? context.answer_version : version);
   if (context.close_connection || context.no_response) co_return;
   protocol::RequestHeader header = context.header;
   if (context.answer_version >= 0) header.api_version = context.answer_version;

@@ -11,6 +11,8 @@
 #include "server/acceptor.h"
 #include "server/fanout.h"
 #include "server/internal_topics.h"
+#include "server/metrics_listener.h"
+#include "server/scrape.h"
 #include "server/topic_configs.h"
 
 namespace samsa::server {
@@ -38,6 +40,25 @@ Result<void> Node::bind_listeners() {
     bound_.push_back(acceptors_.back()->bound());
   }
   return {};
+}
+
+// The default port may be another node's on the same machine: that is no reason not to start. One that was asked for is.
+Result<void> Node::bind_metrics() {
+  if (!settings_.metrics_listener) return {};
+  auto bound = worlds_[0].network.listen(*settings_.metrics_listener);
+  if (bound) {
+    metrics_listener_ = std::make_unique<MetricsListener>(worlds_[0], std::move(*bound), [this] { return metrics_page(*this); });
+    return {};
+  }
+  std::string what = fmt::format("samsa.metrics.listener: cannot listen on {}: {}", settings_.metrics_listener->to_string(), bound.error().text());
+  if (settings_.metrics_listener_given) return fail(bound.error().code, std::move(what));
+  SAMSA_LOG_WARN("{}; no metrics are served. Set another address, or an empty one to turn them off", what);
+  return {};
+}
+
+std::optional<io::Address> Node::metrics_bound() const {
+  if (!metrics_listener_) return std::nullopt;
+  return io::Address{settings_.metrics_listener->host, metrics_listener_->bound().port};
 }
 
 std::vector<metadata::Endpoint> Node::advertised(bool controller) const {
@@ -181,6 +202,7 @@ io::Task<Result<void>> Node::load_logs() {
 
 io::Task<Result<void>> Node::start() {
   CO_TRY(bind_listeners());
+  CO_TRY(bind_metrics());
   CO_TRY(prepare_directories());
   CO_TRY_ASSIGN(metadata_, co_await metadata::MetadataNode::open(worlds_[0], metadata_options(), *validator_, nullptr, fault_));
   for (const auto& world : worlds_) shards_.push_back(std::make_unique<Shard>(*this, world, settings_));
@@ -209,6 +231,7 @@ io::Task<Result<void>> Node::start() {
   for (const auto& acceptor : acceptors_) {
     if (!acceptor->settings().controller) acceptor->start();
   }
+  if (metrics_listener_) metrics_listener_->start();
   co_return Result<void>{};
 }
 
@@ -323,6 +346,7 @@ io::Task<> Node::stop() {
   stopping_ = true;
   stopping_signal_.notify_all();
   for (const auto& acceptor : acceptors_) co_await acceptor->stop();
+  if (metrics_listener_) co_await metrics_listener_->stop();
   co_await background_.join();
   if (metadata_started_) {
     co_await isr_sender_->stop();

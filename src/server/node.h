@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@
 namespace samsa::server {
 
 class Acceptor;
+class MetricsListener;
 
 class Node {
  public:
@@ -49,6 +51,8 @@ class Node {
   [[nodiscard]] const metadata::ConfigValidator& config_validator() const { return *validator_; }
   // What the listeners were bound to, with real ports, in the order of the settings.
   [[nodiscard]] const std::vector<io::Address>& bound() const { return bound_; }
+  // Where metrics are served; nothing where that is off or the default port was taken.
+  [[nodiscard]] std::optional<io::Address> metrics_bound() const;
 
   // ---- Connections: shard 0.
   uint64_t next_connection_id() { return ++last_connection_id_; }
@@ -78,6 +82,7 @@ class Node {
  private:
   Result<void> bind_listeners();
   void start_isr_sender();
+  Result<void> bind_metrics();
   Result<void> prepare_directories();
   Result<void> format(const std::vector<std::string>& unformatted);
   metadata::MetadataNodeOptions metadata_options() const;
@@ -95,6 +100,7 @@ class Node {
   std::unique_ptr<metadata::ConfigValidator> validator_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<io::Address> bound_;
+  std::unique_ptr<MetricsListener> metrics_listener_;
   Uuid metadata_directory_id_;
   std::unique_ptr<storage::LogDirectories> directories_;
   std::unique_ptr<metadata::MetadataNode> metadata_;

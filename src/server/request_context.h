@@ -61,6 +61,10 @@ struct RequestContext {
 
   std::vector<std::shared_ptr<void>> kept;  // What the answer's views point to, where it came from another node.
 
+  // For metrics, by the handler: how much of its time it waited for others (WaitTimer), and whose fetch it was.
+  io::Duration waited{};
+  bool from_follower = false;
+
   // What the handler decides about the connection.
   bool no_response = false;       // acks=0.
   bool close_connection = false;  // After the answers before this one are out; no answer is sent for this one.
@@ -73,6 +77,19 @@ struct RequestContext {
   [[nodiscard]] bool authorized(Operation operation, ResourceType type, std::string_view name) const;
   // The operations that the principal may do on a resource, as Kafka's bit field.
   [[nodiscard]] int32_t authorized_operations(ResourceType type, std::string_view name) const;
+};
+
+// Counts the time until it goes as waiting for others. Its clock is the loop's turn, so what did not suspend costs and counts nothing.
+class WaitTimer {
+ public:
+  WaitTimer(RequestContext& context, const io::Loop& loop) : context_(context), loop_(loop), began_(loop.now()) {}
+  WaitTimer(const WaitTimer&) = delete;
+  ~WaitTimer() { context_.waited += loop_.now() - began_; }
+
+ private:
+  RequestContext& context_;
+  const io::Loop& loop_;
+  io::MonoTime began_;
 };
 
 }  // namespace samsa::server

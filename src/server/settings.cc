@@ -1,5 +1,7 @@
 #include "server/settings.h"
 
+#include <fmt/format.h>
+
 namespace samsa::server {
 
 namespace {
@@ -36,6 +38,19 @@ Result<void> read_quorum(const ServerConfig& config, NodeSettings& into) {
     TRY_ASSIGN(into.static_voters, raft::parse_static_voters(voters, listener));
   }
   for (const auto& server : config.bootstrap_servers) into.bootstrap_servers.push_back({server.host, static_cast<uint16_t>(server.port)});
+  return {};
+}
+
+Result<void> read_metrics(const ServerConfig& config, NodeSettings& into) {
+  const std::string given = config.text("samsa.metrics.listener");
+  if (given.empty()) return {};
+  const auto address = config::parse_host_port(given);
+  if (!address) {
+    return fail(ErrorCode::kInvalidConfig,
+                fmt::format("samsa.metrics.listener={}: it is host:port, with port 0 for any free one, or empty for no metrics", given));
+  }
+  into.metrics_listener = io::Address{address->host, static_cast<uint16_t>(address->port)};
+  into.metrics_listener_given = config.is_given("samsa.metrics.listener");
   return {};
 }
 
@@ -134,6 +149,7 @@ Result<NodeSettings> NodeSettings::from(std::shared_ptr<const ServerConfig> conf
   settings.rack = config->rack;
   read_listeners(*config, settings);
   TRY(read_quorum(*config, settings));
+  TRY(read_metrics(*config, settings));
   read_topics(*config, settings);
   read_limits(*config, settings);
   read_cluster(*config, settings);

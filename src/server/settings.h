@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "config/config.h"
 #include "coordinator/group/config.h"
 #include "io/network.h"
+#include "io/process.h"
 #include "raft/voter_set.h"
 #include "replication/follower_fetcher.h"
 
@@ -39,6 +41,11 @@ struct NodeSettings {
   raft::VoterSet static_voters;          // controller.quorum.voters
   std::vector<io::Address> bootstrap_servers;  // controller.quorum.bootstrap.servers
   bool auto_format = false;              // Formats empty directories at start (no configuration file was given).
+
+  std::optional<io::Address> metrics_listener;   // samsa.metrics.listener (ours)
+  bool metrics_listener_given = false;           // Not the default: that it cannot be bound is an error then.
+  std::string version;                           // Of the program, for metrics.
+  std::function<io::ProcessFigures()> process;   // What the system says of the process; none in a simulation.
 
   int32_t num_partitions = 1;                    // num.partitions
   int16_t default_replication_factor = 1;        // default.replication.factor

@@ -29,6 +29,7 @@ Shard::Shard(Node& node, io::World world, const NodeSettings& settings)
     : node_(node),
       world_(world),
       settings_(settings),
+      metrics_(world.loop.shard()),
       blocks_(world.loop, share(settings.queued_max_request_bytes, node.worlds().size())),
       image_(std::make_shared<const metadata::MetadataImage>()),
       applied_(image_),
@@ -92,6 +93,7 @@ io::Task<> Shard::apply(const metadata::MetadataImage& before, const metadata::M
   for (const auto& change : metadata::diff_topics(before, now)) {
     if (change.after == nullptr) deleted.push_back(change.before->name);
     co_await apply_topic(change, now);
+    if (change.after == nullptr) metrics_.forget_topic(change.before->name);
   }
   const auto* offsets = now.topic(kGroupOffsetsTopic);
   groups_.set_partition_count(offsets == nullptr ? 0 : offsets->partition_count());
@@ -131,6 +133,7 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
       co_return;
     }
     partition = std::make_shared<replication::Partition>(world_.loop, **log, node_.id(), topic.id, this);
+    partition->set_metrics(metrics_.topic(topic.name));
   }
   const auto kept = partition;
   if (state->leader_epoch > kept->leader_epoch()) fetchers_.unfollow(*kept);
@@ -292,6 +295,13 @@ void Shard::tell_complaints_left_out() {
   }
 }
 
+io::Task<> Shard::tick_metrics() {
+  while (!stopping_) {
+    if (co_await stop_signal_.wait_until(world_.loop, world_.loop.now() + metrics::Meter::kTick)) break;
+    metrics_.tick();
+  }
+}
+
 io::Task<> Shard::retain() {
   auto next_retention = io::after(world_.loop.now(), std::chrono::seconds(30));
   auto next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
@@ -333,6 +343,7 @@ io::Task<> Shard::check_isrs() {
 void Shard::start_timers() {
   spawn(check_isrs());
   if (settings_.connections_max_idle.count() > 0) spawn(close_idle_connections());
+  spawn(tick_metrics());
   spawn(retain());
   spawn(compact());
 }

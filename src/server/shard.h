@@ -23,6 +23,7 @@
 #include "server/fetch_session.h"
 #include "server/log_limiter.h"
 #include "server/settings.h"
+#include "server/shard_metrics.h"
 #include "storage/log_manager.h"
 
 namespace samsa::server {
@@ -53,6 +54,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   [[nodiscard]] io::Loop& loop() { return world_.loop; }
   [[nodiscard]] int index() const { return world_.loop.shard(); }
   [[nodiscard]] const NodeSettings& settings() const { return settings_; }
+  [[nodiscard]] ShardMetrics& metrics() { return metrics_; }
   [[nodiscard]] BlockPool& blocks() { return blocks_; }
   [[nodiscard]] const metadata::ImagePtr& image() const { return image_; }
   [[nodiscard]] storage::LogManager& logs() { return logs_; }
@@ -79,6 +81,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   // Runs in the background until the shard stops.
   void spawn(io::Task<> task) override { background_.spawn(std::move(task)); }
   [[nodiscard]] bool stopping() const { return stopping_; }
+  [[nodiscard]] const auto& connections() const { return connections_; }
   [[nodiscard]] size_t connection_count() const { return connections_.size(); }
 
   // Names that this shard is just having created (auto.create.topics.enable).
@@ -112,6 +115,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> run_connection(std::shared_ptr<Connection> connection);
   io::Task<> close_idle_connections();
   void tell_complaints_left_out();
+  io::Task<> tick_metrics();
   io::Task<> retain();
   io::Task<> compact();
   io::Task<> check_isrs();
@@ -119,6 +123,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   Node& node_;
   io::World world_;
   const NodeSettings& settings_;
+  ShardMetrics metrics_;
   BlockPool blocks_;
   metadata::ImagePtr image_;
   metadata::ImagePtr applied_;  // What partitions_ reflects.

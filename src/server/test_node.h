@@ -20,6 +20,7 @@ inline NodeSettings test_settings(const std::string& directory, const config::Pr
   (*properties)["log.dirs"] = directory;
   (*properties)["group.initial.rebalance.delay.ms"] = "0";
   (*properties)["offsets.topic.num.partitions"] = "4";
+  (*properties)["samsa.metrics.listener"] = "";
   for (const auto& [name, value] : more) (*properties)[name] = value;
   auto config = config::ServerConfig::from(std::move(*properties));
   SAMSA_ASSERT(config.has_value());

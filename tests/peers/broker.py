@@ -5,6 +5,7 @@ does it, on free ports of 127.0.0.1, with data and logs in a directory of their 
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -203,6 +204,14 @@ class Apache(Broker):
 class Samsa(Broker):
     kind = "samsa"
     start_timeout = 30.0
+
+    def properties(self) -> dict[str, str]:
+        # Several run at the same time; the port that was chosen stands in the start-up block.
+        return {"samsa.metrics.listener": "127.0.0.1:0"} | super().properties()
+
+    @property
+    def metrics_url(self) -> str:
+        return re.findall(r"^  metrics +(http://\S+)$", self.log(), re.M)[-1]
 
     def server_command(self) -> list[str]:
         return [str(samsa_bin()), "serve", str(self.properties_file)]

@@ -31,6 +31,7 @@ class Fetching {
       : context_(context), request_(request), response_(response), shard_(context.shard),
         wait_(std::make_shared<FetchWait>(context.shard.loop())) {
     replica_ = request.replica_state.replica_id >= 0 ? request.replica_state.replica_id : request.replica_id;
+    context.from_follower = replica_ >= 0;
     reader_ = replica_ >= 0 ? Reader::kFollower
               : replica_ == -2 ? Reader::kDebug
               : request.isolation_level == 1 ? Reader::kCommittedConsumer : Reader::kConsumer;
@@ -59,6 +60,7 @@ class Fetching {
   void clear_watches();
   bool worth_telling(const Item& item) const;
   void fill(PartitionAnswer& answer, Item& item);
+  void count_sent(const std::string& topic, uint64_t bytes);
 
   RequestContext& context_;
   const protocol::FetchRequest& request_;
@@ -190,6 +192,7 @@ io::Task<> Fetching::read_round(io::MonoTime deadline) {
     co_await on_shards(shard_.loop(), shard_.node().worlds(), shards_, part);
     const uint64_t bytes = settle();
     if (!may_wait || must_answer_now(bytes)) co_return;
+    const WaitTimer waiting(context_, shard_.loop());
     while (!wait_->woken && shard_.loop().now() < deadline) co_await wait_->changed.wait_until(shard_.loop(), deadline);
   }
 }
@@ -345,7 +348,18 @@ void Fetching::fill(PartitionAnswer& answer, Item& item) {
     entry.producer_id = aborted.producer_id;
     entry.first_offset = aborted.first_offset;
   }
-  if (!item.read.log.slices.empty()) answer.records = protocol::Records::of(std::move(item.read.log.slices));
+  if (item.read.log.slices.empty()) return;
+  count_sent(wanted.topic, item.read.log.size());
+  answer.records = protocol::Records::of(std::move(item.read.log.slices));
+}
+
+// On the connection's shard, whichever the partition is of: only here is it known what fits into the answer.
+void Fetching::count_sent(const std::string& topic, uint64_t bytes) {
+  if (replica_ >= 0) {
+    shard_.metrics().replication_bytes_out.add(bytes);
+  } else {
+    shard_.metrics().topic(topic)->mark(&metrics::TopicMetrics::bytes_out, bytes);
+  }
 }
 
 // Groups neighbours of one topic; partitions that returned data go to the end of the session's order.

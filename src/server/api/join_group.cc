@@ -8,6 +8,7 @@ namespace samsa::server {
 
 io::Task<> handle_join_group(RequestContext& context, protocol::JoinGroupRequest& request, protocol::JoinGroupResponse& response) {
   const GroupScope scope(context, Operation::kRead, Operation::kDescribe);
+  const WaitTimer waiting(context, context.shard.loop());
   response = co_await context.shard.groups().join_group(scope.info(), request);
 }
 

@@ -20,6 +20,7 @@ struct Work {
   std::shared_ptr<replication::Partition> partition;
   LeaderEpoch epoch = -1;
   Offset last_offset = -1;
+  io::Duration waited{};
 };
 
 void refuse(PartitionAnswer& answer, const Error& error) {
@@ -40,6 +41,7 @@ class Producing {
   io::Task<> run() {
     auto part = [this](int shard) { return append_on(shard); };
     co_await on_shards(context_.shard.loop(), context_.shard.node().worlds(), shards_of(work_), part);
+    for (const auto& work : work_) context_.waited = std::max(context_.waited, work.waited);
   }
   void shape_answer();
 
@@ -105,9 +107,11 @@ io::Task<> Producing::append_on(int shard_index) {
   for (auto& work : work_) {
     if (work.shard == shard_index) append_one(shard, work);
   }
+  const io::MonoTime began = shard.loop().now();
   for (auto& work : work_) {
     if (work.shard == shard_index && work.partition != nullptr) {
       if (work.last_offset >= 0) co_await wait_one(work, deadline);
+      work.waited = shard.loop().now() - began;
       work.partition.reset();
     }
   }

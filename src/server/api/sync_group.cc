@@ -8,6 +8,7 @@ namespace samsa::server {
 
 io::Task<> handle_sync_group(RequestContext& context, protocol::SyncGroupRequest& request, protocol::SyncGroupResponse& response) {
   const GroupScope scope(context, Operation::kRead, Operation::kDescribe);
+  const WaitTimer waiting(context, context.shard.loop());
   response = co_await context.shard.groups().sync_group(scope.info(), request);
 }
 
