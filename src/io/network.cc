@@ -7,4 +7,8 @@ std::string Address::to_string() const {
   return (bracket ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+bool is_refused(const Error& error) {
+  return error.code == ErrorCode::kNetworkException && error.message.find("Connection refused") != std::string::npos;
+}
+
 }  // namespace samsa::io

@@ -24,6 +24,9 @@ struct Address {
   [[nodiscard]] std::string to_string() const;  // "host:port", IPv6 in brackets.
 };
 
+// Whether the error of a connect says that the host answered and nobody listens there.
+bool is_refused(const Error& error);
+
 // A piece of an answer: memory, or a range of a file that goes out by sendfile.
 struct Chunk {
   Bytes memory;

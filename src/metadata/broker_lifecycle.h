@@ -61,6 +61,8 @@ class BrokerLifecycle {
   // Ends the heartbeats.
   io::Task<> stop();
 
+  // Another controller is active: it hears of this broker at once.
+  void controller_changed() { poke_.notify_all(); }
   // -1 before registration.
   [[nodiscard]] int64_t broker_epoch() const { return broker_epoch_; }
   // Tells the controller of a directory that failed with the next heartbeat, which is sent at once.

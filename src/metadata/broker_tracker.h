@@ -23,6 +23,7 @@ class BrokerTracker {
     std::optional<Offset> shutdown_offset;
   };
 
+  // Notes a heartbeat.
   void touch(int32_t broker, int64_t epoch, Time now, Offset applied_offset);
   void forget(int32_t broker) { contacts_.erase(broker); }
   void clear() { contacts_.clear(); }

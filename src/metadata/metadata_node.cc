@@ -34,6 +34,7 @@ struct MetadataNode::State final : raft::RaftListener {
   std::function<void(Error)> fault;
   std::unique_ptr<raft::RaftNode> raft;
   std::unique_ptr<ControllerRuntime> controller;
+  std::unique_ptr<BrokerPresence> presence;
   std::unique_ptr<NodeChannel> channel;
   std::unique_ptr<BrokerLifecycle> broker;
   Publisher publisher;
@@ -63,6 +64,9 @@ io::Task<Result<std::unique_ptr<MetadataNode>>> MetadataNode::open(io::World wor
   CO_TRY_ASSIGN(s.raft, co_await raft::RaftNode::open(world, s.options.raft, std::move(transport)));
   if (s.options.raft.controller) {
     s.controller = std::make_unique<ControllerRuntime>(world, s.options.controller, configs, *s.raft, std::move(bootstrap));
+    s.presence = std::make_unique<BrokerPresence>(world, s.options.raft.node_id, [runtime = s.controller.get()](int32_t broker, int64_t epoch) {
+      runtime->broker_died(broker, epoch);
+    });
   }
   s.channel = std::make_unique<NodeChannel>(world, *s.raft, s.controller.get());
   if (s.options.broker) s.broker = std::make_unique<BrokerLifecycle>(world, *s.options.broker, *s.channel, s.publisher);
@@ -82,6 +86,7 @@ io::Task<> MetadataNode::stop() {
   s.channel->on_leader_change();
   s.channel->close();
   if (s.broker) co_await s.broker->stop();
+  if (s.presence) co_await s.presence->stop();
   if (s.controller) co_await s.controller->stop();
   co_await s.raft->stop();
   co_await s.tasks.join();
@@ -90,6 +95,7 @@ io::Task<> MetadataNode::stop() {
 
 raft::RaftNode& MetadataNode::raft() { return *state_->raft; }
 ControllerRuntime* MetadataNode::controller() { return state_->controller.get(); }
+BrokerPresence* MetadataNode::presence() { return state_->presence.get(); }
 BrokerLifecycle* MetadataNode::broker() { return state_->broker.get(); }
 NodeChannel& MetadataNode::channel() { return *state_->channel; }
 Publisher& MetadataNode::publisher() { return state_->publisher; }
@@ -129,6 +135,7 @@ void MetadataNode::State::publish() {
   if (!caught_up) caught_up = raft->high_watermark_learned() && replay.image().provenance.next_offset >= raft->high_watermark();
   if (!caught_up || replay.in_transaction()) return;
   publisher.publish(current());
+  if (presence) presence->on_image(publisher.image());
   published.notify_all();
 }
 
@@ -168,6 +175,8 @@ void MetadataNode::State::on_leader_change(raft::LeaderAndEpoch leader, std::opt
   SAMSA_LOG_INFO("metadata: leader is {} in epoch {}", leader.leader, leader.epoch);
   if (controller) controller->on_leader_change(leader, epoch_start, current(), replay.in_transaction());
   channel->on_leader_change();
+  if (presence) presence->set_active(controller->active());
+  if (broker) broker->controller_changed();
 }
 
 void MetadataNode::State::maybe_snapshot(size_t new_bytes) {

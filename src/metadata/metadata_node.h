@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "io/world.h"
 #include "metadata/broker_lifecycle.h"
+#include "metadata/broker_presence.h"
 #include "metadata/controller_runtime.h"
 #include "metadata/node_channel.h"
 #include "metadata/publisher.h"
@@ -41,6 +42,8 @@ class MetadataNode {
   [[nodiscard]] raft::RaftNode& raft();
   // nullptr where the node has no controller role.
   [[nodiscard]] ControllerRuntime* controller();
+  // Which brokers' processes live; nullptr where the node has no controller role.
+  [[nodiscard]] BrokerPresence* presence();
   // nullptr where the node has no broker role.
   [[nodiscard]] BrokerLifecycle* broker();
   // The way to the active controller, wherever it is.

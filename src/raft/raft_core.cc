@@ -120,7 +120,7 @@ void RaftCore::become_follower(LeaderEpoch epoch, int32_t leader, std::vector<Vo
   role_ = Role::kFollower;
   leader_hw_ = -1;
   fetched_once_ = false;
-  failed_elections_ = 0;
+  leader_refuses_ = false;
   snapshot_id_.reset();
   update_voter_done_ = false;
   update_voter_at_ = now.mono;

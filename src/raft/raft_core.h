@@ -152,6 +152,7 @@ class RaftCore {
     std::set<int32_t> granted, rejected;
   };
 
+  void on_refused(const Ask& ask, Now now);
   // Transitions. Each stores what must be durable first.
   void become_unattached(LeaderEpoch epoch, Now now);
   void become_follower(LeaderEpoch epoch, int32_t leader, std::vector<VoterEndpoint> endpoints, Now now);
@@ -219,6 +220,7 @@ class RaftCore {
 
   io::MonoTime election_deadline_ = io::kNever;  // Unattached, Prospective, Candidate, Resigned.
   io::MonoTime fetch_deadline_ = io::kNever;     // Follower: without a good answer by then the leader is gone.
+  bool leader_refuses_ = false;                  // Follower: nobody listens at the leader's address; its process has ended.
   bool fetched_once_ = false;                    // Follower: this leader has answered.
   int failed_elections_ = 0;
   bool election_lost_ = false;

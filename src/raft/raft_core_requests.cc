@@ -228,6 +228,31 @@ bool RaftCore::poll_membership(Now now, std::vector<Ask>& asks) {
 
 // ---- Answers
 
+namespace {
+// Followers of a leader that is gone ask for votes one after the other, so that they do not split them: the first when all will have
+// noticed, the next ones each after several times what a round of votes takes.
+constexpr std::chrono::milliseconds kFirstSuccessor{30};
+constexpr std::chrono::milliseconds kBetweenSuccessors{100};
+constexpr std::chrono::milliseconds kSuccessorSpread{20};
+}  // namespace
+
+// Nobody listens at the peer's address: its process has ended.
+void RaftCore::on_refused(const Ask& ask, Now now) {
+  if (role_ == Role::kFollower && ask.peer == leader_) {
+    if (leader_refuses_) return;
+    // No need to wait out the timeout.
+    leader_refuses_ = true;
+    int64_t before = 0;
+    for (const auto& [id, voter] : voters().all()) before += id < self_.id && id != leader_;
+    const auto pause = kFirstSuccessor + before * kBetweenSuccessors + std::chrono::milliseconds(random_.between(0, kSuccessorSpread.count()));
+    fetch_deadline_ = std::min(fetch_deadline_, is_voter() ? in(pause, now) : now.mono);
+  } else if ((role_ == Role::kProspective || role_ == Role::kCandidate) && std::holds_alternative<protocol::VoteRequest>(ask.question)) {
+    // As good as a refusal: where no majority can come together any more the round need not be waited out.
+    election_.rejected.insert(ask.peer);
+    count_votes(now);
+  }
+}
+
 void RaftCore::on_answer(const Ask& ask, Result<Answer> answer, Now now) {
   Link& l = link(ask.peer);
   if (!answer) {
@@ -235,6 +260,7 @@ void RaftCore::on_answer(const Ask& ask, Result<Answer> answer, Now now) {
     l.not_before = in(config_.retry_backoff, now);
     const bool unsupported = answer.error().code == ErrorCode::kUnsupportedVersion;
     SAMSA_LOG_DEBUG("raft: no answer from {} at {}: {}", ask.peer, ask.address.to_string(), answer.error().describe());
+    if (ask.epoch == epoch_ && io::is_refused(answer.error())) on_refused(ask, now);
     if (unsupported && role_ == Role::kProspective && std::holds_alternative<protocol::VoteRequest>(ask.question) && ask.epoch == epoch_) {
       become_candidate(now);  // A voter without pre-vote: the round is skipped.
     }
@@ -330,6 +356,8 @@ RaftCore::FetchStep RaftCore::on_fetch_answer(const Ask& ask, const protocol::Fe
   }
   fetch_deadline_ = in(config_.fetch_timeout, now);
   fetched_once_ = true;
+  leader_refuses_ = false;
+  failed_elections_ = 0;
   step.leader_hw = partition.high_watermark;
   if (partition.diverging_epoch.end_offset >= 0 && partition.diverging_epoch.epoch >= 0) {
     const OffsetAndEpoch own = log_.end_of_epoch(partition.diverging_epoch.epoch);
@@ -381,6 +409,8 @@ RaftCore::SnapshotPiece RaftCore::on_snapshot_answer(const Ask& ask, const proto
   if (id != *snapshot_id_ || partition.position != snapshot_position_ || partition.size < 0) return start_over(), piece;
   fetch_deadline_ = in(config_.fetch_timeout, now);
   fetched_once_ = true;
+  leader_refuses_ = false;
+  failed_elections_ = 0;
   piece.usable = true;
   piece.bytes = partition.unaligned_records.memory.view();
   piece.position = partition.position;

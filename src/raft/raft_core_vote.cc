@@ -89,7 +89,7 @@ bool RaftCore::grants_pre_vote(LeaderEpoch epoch) const {
   switch (role_) {
     case Role::kLeader: return false;
     // A follower that hears from its leader does not help to depose it.
-    case Role::kFollower: return !fetched_once_ || epoch > epoch_;
+    case Role::kFollower: return !fetched_once_ || leader_refuses_ || epoch > epoch_;
     default: return true;
   }
 }

@@ -110,5 +110,69 @@ TEST(ClusterSimulation, AcknowledgedRecordsSurviveTheLossOfEachNode) {
   }
 }
 
+// A node's process ends; its machine goes on answering. Leaders move at once: no session is waited out, not even that of the controller.
+TEST(ClusterSimulation, LeadersMoveAtOnceWhenAProcessDies) {
+  io::sim::Faults faults;
+  faults.silent_crash = 0;
+  for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Scenario s(seed, kThree, {}, faults);
+    s.create(3, "2");
+    for (int round = 0; round < 4 && !testing::Test::HasFailure(); ++round) {
+      s.produce_more(20);
+      EXPECT_TRUE(s.cluster.sim.run_until([&] { return s.cluster.whole("events"); }, 120s)) << s.cluster.sim.trace().recent(60);
+      s.cluster.sim.run_for(3s);
+      const auto victim = round % 2 == 0 ? static_cast<size_t>(s.cluster.active_controller()) : static_cast<size_t>(s.cluster.leader("events", round % 3) - 1);
+      s.producer.measure();
+      s.cluster.crash(victim);
+      s.produce_more(20);
+      EXPECT_LT(s.producer.longest_gap, 500ms) << "round " << round << ": node " << victim + 1 << s.cluster.sim.trace().recent(400);
+      s.cluster.sim.run_for(1s);
+      s.cluster.restart(victim);
+    }
+    s.finish();
+  }
+}
+
+// Connections break, processes stand still, links fail, each for less than a session: no broker is fenced.
+TEST(ClusterSimulation, ABrokerThatLivesIsNotFenced) {
+  for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    io::sim::Faults faults;
+    faults.reset = 0.002;
+    Scenario s(seed, kThree, {}, faults);
+    s.create(3, "2");
+    s.produce_more(20);
+    auto& sim = s.cluster.sim;
+    bool fenced = false;
+    const auto run = [&](io::Duration time) {
+      const auto until = sim.elapsed() + time;
+      sim.run_until(
+          [&] {
+            s.cluster.image()->brokers.for_each([&](int32_t, const metadata::BrokerImage& b) { fenced = fenced || b.fenced; });
+            return sim.elapsed() >= until;
+          },
+          time);
+    };
+    for (int round = 0; round < 12; ++round) {
+      const auto one = static_cast<size_t>(sim.random().between(0, 2));
+      auto& a = *s.cluster.members[one].machine;
+      auto& b = *s.cluster.members[(one + 1) % 3].machine;
+      switch (round % 4) {
+        case 0: sim.reset_connections(a, b); break;
+        case 1: sim.pause(a); break;
+        case 2: sim.partition(a, b); break;
+        default: sim.block(a, b); break;
+      }
+      run(io::Duration(sim.random().between(0, 4'000'000'000)));
+      if (round % 4 == 1) sim.resume(a);
+      sim.heal_all();
+      run(4s);
+    }
+    EXPECT_FALSE(fenced) << sim.trace().recent(300);
+    s.finish();
+  }
+}
+
 }  // namespace
 }  // namespace samsa::server

@@ -71,6 +71,7 @@ class Node {
   // Waits until this node's shards have applied what is committed now, at most `limit`. Shard 0.
   io::Task<> wait_applied(std::chrono::milliseconds limit);
   [[nodiscard]] metadata::MetadataNode& metadata() { return *metadata_; }
+  [[nodiscard]] bool metadata_running() const { return metadata_ != nullptr; }
 
   [[nodiscard]] replication::IsrSender& isr_sender() { return *isr_sender_; }
   // Writes the checkpoint files of all directories now. Shard 0.

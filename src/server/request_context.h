@@ -31,6 +31,7 @@ struct ConnectionInfo {
   io::Address peer;
   std::string principal_type = "User";
   std::string principal_name = "ANONYMOUS";
+  int32_t heartbeats_of = -1;   // The broker that sends its heartbeats over it.
   std::string software_name = "unknown";  // From ApiVersions, for metrics.
   std::string software_version = "unknown";
 };

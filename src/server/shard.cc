@@ -275,6 +275,12 @@ io::Task<> Shard::run_connection(std::shared_ptr<Connection> connection) {
   } else {
     node_.worlds()[0].loop.post_remote([&quota, ip = std::move(ip)] { quota.left(ip); });
   }
+  if (connection->info().heartbeats_of < 0) co_return;
+  const int32_t broker = connection->info().heartbeats_of;
+  const uint64_t id = connection->info().id;
+  node_.worlds()[0].loop.post_remote([&node = node_, broker, id] {
+    if (node.metadata_running() && node.metadata().presence() != nullptr) node.metadata().presence()->connection_ended(broker, id);
+  });
 }
 
 io::Task<> Shard::close_idle_connections() {
