@@ -131,12 +131,14 @@ void PartitionRuntime::arm() {
 }
 
 io::Task<> PartitionRuntime::run_deadlines(std::shared_ptr<PartitionRuntime> self) {
+  constexpr int kAtOnce = 64;  // Then the shard's other work has a turn.
   auto turn = co_await self->turn();
-  while (self->state_ == State::kActive && self->machine_.next_deadline() <= self->loop_.now()) {
+  for (int done = 1; self->state_ == State::kActive && self->machine_.next_deadline() <= self->loop_.now(); ++done) {
     Writes writes = self->machine_.on_deadline(self->now());
     auto appended = co_await self->append(writes);
     // Nobody waits for these; only the machine may want to hear.
     if (writes.on_committed) io::spawn(self->loop_, finish_alone(self, std::move(writes), std::move(appended)));
+    if (done % kAtOnce == 0) co_await io::yield(self->loop_);
   }
   self->deadlines_running_ = false;
   self->arm();

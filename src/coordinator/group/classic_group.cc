@@ -123,8 +123,10 @@ void ClassicGroup::remove(const std::string& id) {
     protocol::SyncGroupResponse gone;
     gone.error_code = static_cast<int16_t>(ErrorCode::kUnknownMemberId);
     complete_sync(member, std::move(gone));
+    protocol::JoinGroupResponse left;
+    left.error_code = static_cast<int16_t>(ErrorCode::kUnknownMemberId);
+    complete_join(member, std::move(left));
     count_protocols(member, -1);
-    if (member.join) --awaiting_join_;
     if (member.instance_id) static_members_.erase(*member.instance_id);
     members_.erase(at);
   }
@@ -140,9 +142,23 @@ void ClassicGroup::update(ClassicMember& member, std::vector<MemberProtocol> pro
   count_protocols(member, 1);
   member.rebalance_timeout_ms = rebalance_timeout_ms;
   member.session_timeout_ms = session_timeout_ms;
-  if (reply && !member.join) ++awaiting_join_;
-  if (!reply && member.join) --awaiting_join_;
+  give_up_join(member);
+  if (reply) ++awaiting_join_;
   member.join = std::move(reply);
+}
+
+void ClassicGroup::give_up_join(ClassicMember& member) {
+  protocol::JoinGroupResponse response;
+  response.member_id = member.id;
+  response.error_code = static_cast<int16_t>(ErrorCode::kRebalanceInProgress);
+  complete_join(member, std::move(response));
+}
+
+void ClassicGroup::park_sync(ClassicMember& member, SyncReply reply) {
+  protocol::SyncGroupResponse response;
+  response.error_code = static_cast<int16_t>(ErrorCode::kRebalanceInProgress);
+  complete_sync(member, std::move(response));
+  member.sync = std::move(reply);
 }
 
 ClassicMember& ClassicGroup::replace_static(const std::string& instance, const std::string& old_id, const std::string& new_id) {

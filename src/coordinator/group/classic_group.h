@@ -116,6 +116,9 @@ class ClassicGroup {
   // Answers a parked call; false when there was none.
   bool complete_join(ClassicMember& member, protocol::JoinGroupResponse response);
   bool complete_sync(ClassicMember& member, protocol::SyncGroupResponse response);
+  // Parks a SyncGroup. One that was parked before is the same client's and given up by it: it is answered too, so that nobody waits for
+  // ever (update() does the same for JoinGroup).
+  void park_sync(ClassicMember& member, SyncReply reply);
 
   // What a GroupMetadata record said (loading).
   void restore(int32_t generation, std::optional<std::string> type, std::optional<std::string> protocol, std::optional<std::string> leader,
@@ -140,6 +143,7 @@ class ClassicGroup {
   uint64_t sequence = 0;            // Order among groups with the same deadline.
 
  private:
+  void give_up_join(ClassicMember& member);
   void count_protocols(const ClassicMember& member, int by);
   [[nodiscard]] std::optional<std::set<std::string, std::less<>>> compute_subscribed_topics() const;
 

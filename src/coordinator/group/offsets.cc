@@ -119,7 +119,9 @@ Result<Decision<protocol::OffsetCommitResponse>> GroupMachine::commit(const Call
   }
   Decision<protocol::OffsetCommitResponse> decision;
   write_offsets(request, now, decision, [&](CommittedOffset& value) {
-    if (request.retention_time_ms != kDefaultRetention) value.expire_timestamp = now.wall_ms + request.retention_time_ms;
+    if (request.retention_time_ms == kDefaultRetention) return;
+    TimestampMs expires = 0;
+    value.expire_timestamp = __builtin_add_overflow(now.wall_ms, request.retention_time_ms, &expires) ? INT64_MAX : expires;
   });
   return decision;
 }

@@ -11,6 +11,8 @@ using protocol::LeaveGroupRequest;
 using protocol::LeaveGroupResponse;
 using protocol::SyncGroupResponse;
 
+constexpr int32_t kLeastWaitMs = 100;
+
 io::MonoTime deadline_in(Now now, int64_t ms) { return io::after(now.mono, std::chrono::milliseconds(ms)); }
 
 SyncGroupResponse sync_error(ErrorCode code) {
@@ -90,8 +92,9 @@ Writes GroupMachine::complete_join(const GroupPtr& group, Now now) {
   for (const auto& id : missing) group->remove(id);
 
   if (!group->elect_joined_leader() && !group->members().empty()) {
-    // Only static members are left and none came again: they are given up by their sessions, one by one.
-    group->join_deadline = deadline_in(now, group->rebalance_timeout_ms());
+    // Only static members are left and none came again: they are given up by their sessions, one by one. Clients may have asked for a
+    // timeout of nothing, and this must not go round and round until then.
+    group->join_deadline = deadline_in(now, std::max(group->rebalance_timeout_ms(), kLeastWaitMs));
     touch(group, group->join_deadline);
     return {};
   }
@@ -142,7 +145,7 @@ Writes GroupMachine::sync(const Caller&, const protocol::SyncGroupRequest& reque
     reply.resolve(sync_response(*group, member));
     return {};
   }
-  member.sync = std::move(reply);  // A call that was parked before is the same client's and given up.
+  group->park_sync(member, std::move(reply));
   return group->is_leader(member.id) ? store_assignment(group, request) : Writes{};
 }
 

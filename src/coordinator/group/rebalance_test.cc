@@ -443,6 +443,50 @@ TEST(Static, NobodyComingAgainDelaysTheRebalance) {
   EXPECT_TRUE(two.done());
 }
 
+// A client that lost its connection asks again over another one; the call of the old one must not stay for ever.
+TEST(Join, TheSameMemberAgainAnswersItsParkedCall) {
+  Bench bench;
+  const auto [leader, follower] = join_two(bench);
+  bench.sync({.member = leader});
+  const auto parked = bench.join({.member = leader, .protocols = {{"range", "new"}}, .version = 3});
+  ASSERT_FALSE(parked.done());
+  const auto again = bench.join({.member = leader, .protocols = {{"range", "new"}}, .version = 3});
+  ASSERT_TRUE(parked.done());
+  EXPECT_EQ(parked.error(), ErrorCode::kRebalanceInProgress);
+  EXPECT_FALSE(again.done());
+  bench.join({.member = follower, .version = 3});
+  ASSERT_TRUE(again.done());
+  EXPECT_EQ(again.error(), ErrorCode::kNone);
+  EXPECT_EQ(again->generation_id, 2);
+}
+
+TEST(Sync, TheSameMemberAgainAnswersItsParkedCall) {
+  Bench bench;
+  const auto [leader, follower] = join_two(bench);
+  const auto parked = bench.sync({.member = follower});
+  ASSERT_FALSE(parked.done());
+  const auto again = bench.sync({.member = follower});
+  EXPECT_EQ(parked.error(), ErrorCode::kRebalanceInProgress);
+  EXPECT_FALSE(again.done());
+  bench.sync({.member = leader, .assignments = {{follower, "mine"}}});
+  EXPECT_EQ(text_of(again->assignment), "mine");
+}
+
+// Clients may ask for any rebalance timeout: nothing at all must not keep the shard busy until the static members' sessions end.
+TEST(Static, ARebalanceTimeoutOfNothingDoesNotGoRound) {
+  for (const int32_t timeout : {0, -1, INT32_MIN}) {
+    Bench bench({.initial_rebalance_delay = 0ms});
+    const auto one = bench.join({.instance = "one", .session_ms = 10'000, .rebalance_ms = timeout});
+    ASSERT_TRUE(one.done());
+    bench.sync({.member = one->member_id.str()});
+    const auto two = bench.join({.rebalance_ms = timeout, .version = 3});
+    bench.leave({{two.done() ? two->member_id.str() : bench.group()->members().rbegin()->first, {}}});
+    bench.loop.advance(500ms);
+    bench.loop.advance(30s);
+    EXPECT_EQ(bench.state(), "Empty") << timeout;
+  }
+}
+
 TEST(Static, AnAdministratorRemovesByInstance) {
   Bench bench({.initial_rebalance_delay = 0ms});
   const auto one = bench.join({.instance = "i"});
