@@ -162,6 +162,14 @@ void Cluster::remember(const protocol::MetadataResponse& answer) {
                                                                         partition.leader_epoch,    partition.replica_nodes,
                                                                         partition.isr_nodes,       partition.offline_replicas,
                                                                         error_from_wire(partition.error_code)};
+      if (info.id.is_zero()) continue;
+      PartitionInfo& now = info.partitions[static_cast<size_t>(partition.partition_index)];
+      PartitionInfo& newest = newest_[{info.id, now.index}];
+      if (now.leader_epoch < newest.leader_epoch) {
+        now = newest;
+      } else {
+        newest = now;
+      }
     }
     if (!info.id.is_zero()) names_[info.id] = info.name;
     topics_[info.name] = std::move(info);

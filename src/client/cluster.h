@@ -106,6 +106,8 @@ class Cluster {
   std::map<int32_t, BrokerInfo> brokers_;
   std::map<std::string, TopicInfo> topics_;
   std::unordered_map<Uuid, std::string> names_;
+  // What the greatest leader epoch said of each partition: an answer of a broker that lags does not bring an old leader back.
+  std::map<std::pair<Uuid, int32_t>, PartitionInfo> newest_;
   std::map<std::pair<CoordinatorType, std::string>, io::Address> coordinators_;
   std::string cluster_id_;
   int32_t controller_id_ = -1;

@@ -167,6 +167,7 @@ io::Task<Result<std::vector<ConsumedRecord>>> Consumer::poll(std::chrono::millis
       const auto wait = last ? std::min(left, config_.fetch_max_wait) : std::chrono::milliseconds(0);
       CO_TRY(co_await fetch_from(leader, std::move(partitions), wait));
     }
+    if (std::exchange(leader_moved_, false)) co_await io::sleep_for(loop, cluster_.config().retry_backoff);
   }
 }
 
@@ -189,19 +190,24 @@ io::Task<Result<void>> Consumer::fetch_from(int32_t broker, std::vector<TopicPar
   std::map<std::string, size_t> at;
   for (size_t i = 0; i < partitions.size(); ++i) {
     const auto& partition = partitions[(i + first) % partitions.size()];
-    const auto& known = cluster_.topics().at(partition.topic);
-    ids = ids && !known.id.is_zero();
+    const auto known = cluster_.topics().find(partition.topic);
+    if (known == cluster_.topics().end()) continue;  // Forgotten while this waited: the next round asks for it again.
+    ids = ids && !known->second.id.is_zero();
     const auto [slot, fresh] = at.emplace(partition.topic, request.topics.size());
     if (fresh) {
       auto& topic = request.topics.emplace_back();
       topic.topic = protocol::Text(partition.topic);
-      topic.topic_id = known.id;
+      topic.topic_id = known->second.id;
     }
     auto& entry = request.topics[slot->second].partitions.emplace_back();
     entry.partition = partition.partition;
     entry.fetch_offset = reading_[partition].next;
+    // A broker that lags behind must not take the position for one out of range (KIP-320).
+    const auto index = static_cast<size_t>(partition.partition);
+    if (index < known->second.partitions.size()) entry.current_leader_epoch = known->second.partitions[index].leader_epoch;
     entry.partition_max_bytes = config_.max_partition_fetch_bytes;
   }
+  if (request.topics.empty()) co_return Result<void>{};
   auto reply = co_await (*connection)->call(request, ids ? INT16_MAX : int16_t{12}, wait);
   if (!reply) {
     for (const auto& partition : partitions) cluster_.forget_topic(partition.topic);
@@ -223,6 +229,7 @@ Result<void> Consumer::take_partition(const std::string& topic, const protocol::
   const ErrorCode code = error_from_wire(data.error_code);
   if (means_new_leader(code)) {
     cluster_.forget_topic(topic);
+    leader_moved_ = true;
     return {};
   }
   if (code == ErrorCode::kOffsetOutOfRange) {

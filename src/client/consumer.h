@@ -102,6 +102,7 @@ class Consumer {
   io::MonoTime last_commit_;
   io::Signal arrived_;
   size_t next_partition_ = 0;
+  bool leader_moved_ = false;  // The last round was answered so: the next one waits a little.
 };
 
 }  // namespace samsa::client

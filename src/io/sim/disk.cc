@@ -19,11 +19,11 @@ class SimFile final : public File {
 
   Result<size_t> read_at(MutableBytes into, uint64_t offset) override {
     if (loop_.tearing_down()) return failed("read", path_, "the node is down");
-    if (kernel_.chance(kernel_.faults.read_error)) return injected("read");
+    if (kernel_.chance(loop_.host().disk().read_error)) return injected("read");
     const Buffer& bytes = inode_->file.bytes();
     if (offset >= bytes.size() || into.empty()) return size_t{0};
     const size_t length = std::min<uint64_t>(into.size(), bytes.size() - offset);
-    if (kernel_.chance(kernel_.faults.bit_rot)) {
+    if (kernel_.chance(loop_.host().disk().bit_rot)) {
       const uint64_t at = offset + kernel_.random.below(length);
       inode_->file.flip_bit(at, static_cast<int>(kernel_.random.below(8)));
       note("bit-rot", at, 0);
@@ -33,7 +33,7 @@ class SimFile final : public File {
   }
 
   Task<Result<size_t>> read_at_async(MutableBytes into, uint64_t offset) override {
-    co_await sleep_for(loop_, Duration(kernel_.span(kernel_.faults.read_time / 2, kernel_.faults.read_time * 2)));
+    co_await sleep_for(loop_, Duration(kernel_.span(loop_.host().disk().read_time / 2, loop_.host().disk().read_time * 2)));
     co_return read_at(into, offset);
   }
 
@@ -41,7 +41,7 @@ class SimFile final : public File {
   Result<void> write_at(std::span<const Bytes> pieces, uint64_t offset) override {
     if (loop_.tearing_down()) return failed("write", path_, "the node is down");
     if (!writable_) return failed("write", path_, "Bad file descriptor");
-    if (kernel_.chance(kernel_.faults.write_error)) {
+    if (kernel_.chance(loop_.host().disk().write_error)) {
       if (!pieces.empty() && kernel_.random.below(2) == 0) store(pieces.first(1), offset);
       return injected("write");
     }
@@ -51,7 +51,7 @@ class SimFile final : public File {
     const uint64_t end = offset + size;
     const uint64_t old = inode_->file.bytes().size();
     if (end > old && files_.used_bytes() + (end - old) > files_.capacity_bytes) return failed("write", path_, kNoSpaceWords);
-    if (old > 0 && kernel_.chance(kernel_.faults.misdirected_write)) {
+    if (old > 0 && kernel_.chance(loop_.host().disk().misdirected_write)) {
       const uint64_t wrong = kernel_.random.below(old / kSectorBytes + 1) * kSectorBytes + offset % kSectorBytes;
       note("misdirected-write", offset, wrong);
       offset = wrong;
@@ -79,14 +79,14 @@ class SimFile final : public File {
   Task<Result<void>> sync() override {
     FileContent& content = inode_->file;
     while (content.syncing()) co_await content.sync_ended.wait(loop_);
-    const Faults& faults = kernel_.faults;
+    const Faults& faults = loop_.host().disk();  // May change while this waits.
     const bool slow = kernel_.chance(faults.slow_sync);
     const int64_t time =
         slow ? kernel_.span(faults.sync_time, faults.slow_sync_time) : kernel_.span(faults.sync_time / 2, faults.sync_time * 4);
     content.begin_sync();
     co_await sleep_for(loop_, Duration(time));
     note("sync", content.bytes().size(), static_cast<uint64_t>(time));
-    if (kernel_.chance(faults.sync_error)) {
+    if (kernel_.chance(loop_.host().disk().sync_error)) {
       content.fail_sync();
       co_return injected("sync");
     }
@@ -97,7 +97,7 @@ class SimFile final : public File {
   Result<void> sync_now() override {
     if (loop_.tearing_down()) return failed("sync", path_, "the node is down");
     note("sync-now", inode_->file.bytes().size(), 0);
-    if (kernel_.chance(kernel_.faults.sync_error)) {
+    if (kernel_.chance(loop_.host().disk().sync_error)) {
       inode_->file.begin_sync();
       inode_->file.fail_sync();
       return injected("sync");
@@ -246,7 +246,7 @@ Result<void> SimDisk::sync_directory(const std::string& path) {
   TRY(begin("sync directory", path));
   TRY_ASSIGN(const auto inode, must_find("sync", path));
   if (!inode->directory) return failed("sync", path, "Not a directory");
-  if (kernel_.chance(kernel_.faults.sync_error)) return failed("sync", path, kIoError);
+  if (kernel_.chance(loop_.host().disk().sync_error)) return failed("sync", path, kIoError);
   files_.sync_directory(inode);
   return {};
 }

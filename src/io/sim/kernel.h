@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,9 +69,12 @@ class Host {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& ip() const { return ip_; }
+  // How hard its disk is.
+  [[nodiscard]] const Faults& disk() const { return disk_faults ? *disk_faults : kernel_.faults; }
 
   bool up = true;
   bool paused = false;
+  std::optional<Faults> disk_faults;  // Instead of the world's, for this machine's disk while it runs.
   uint64_t boot = 0;       // Counts the starts.
   uint16_t next_port = 0;  // For ports that the system chooses.
 
