@@ -9,6 +9,7 @@ from peers.paths import BUILD, REPO, TESTS
 OUT = BUILD / "bench"
 RDLOAD = OUT / "rdload"
 WIRELOAD = BUILD / "release" / "wireload"
+realtime = False  # Whether loads are started with real-time scheduling (nodes.schedule).
 
 
 def prepare():

@@ -39,6 +39,8 @@ def warm_up(side):
 def one(row, kind, side, found):
     began = time.monotonic()
     try:
+        loads.realtime = row.realtime
+        nodes.schedule(side.pids(), row.realtime)
         figures = row.run(side)
         found.note(row, kind, figures)
         shown = ", ".join(f"{name} {figure:.4g}" for name, figure in figures.items())
@@ -48,7 +50,9 @@ def one(row, kind, side, found):
         if not isinstance(error, RuntimeError):
             traceback.print_exc()
     finally:
+        loads.realtime = False
         try:
+            nodes.schedule(side.pids(), False)
             if any(side.pids()):
                 side.clear()
         except Exception as error:

@@ -29,9 +29,22 @@ TITLES = {"samsa": "Samsa", "apache": "Apache Kafka"}
 def prefer():
     """Brokers and loads go before what else the machine does, where the system lets us: the same for both."""
     try:
+        if loads.realtime:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
         os.setpriority(os.PRIO_PROCESS, 0, int(os.environ.get("SAMSA_BENCH_NICE", "-10")))
     except (PermissionError, OSError):
         pass
+
+
+def schedule(pids, realtime):
+    """Real-time scheduling of all threads of these processes, or back: a machine that does other things adds nothing to latencies then."""
+    policy, parameter = (os.SCHED_RR, os.sched_param(2)) if realtime else (os.SCHED_OTHER, os.sched_param(0))
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            try:
+                os.sched_setscheduler(int(thread), policy, parameter)
+            except (PermissionError, ProcessLookupError):
+                pass
 
 
 class ApacheAsShipped(peers.Apache):

@@ -34,6 +34,7 @@ class Canvas:
 
 def scale(low, high, left, right):
     def at(value):
+        value = min(max(value, low), high)
         return left + (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low)) * (right - left)
     return at
 
@@ -108,7 +109,7 @@ def latency(found, path):
         canvas.text(left - 12, top + step * number + step / 2 + 4, name, 11, "end")
         for kind, colour, shift in (("samsa", OURS, -7), ("apache", THEIRS, 7)):
             y = top + step * number + step / 2 + shift
-            points = [statistics.median(kinds[kind][measure]) for measure in ("p50 ms", "p99 ms", "p99.9 ms") if kinds[kind].get(measure)]
+            points = [max(statistics.median(kinds[kind][measure]), ticks[0]) for measure in ("p50 ms", "p99 ms", "p99.9 ms") if kinds[kind].get(measure)]
             canvas.line(at(points[0]), y, at(points[-1]), y, colour, 2)
             for point, radius in zip(points, (3, 4.5, 6)):
                 canvas.dot(at(point), y, colour, radius)

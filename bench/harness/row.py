@@ -31,6 +31,7 @@ class Row:
     target: dict = field(default_factory=dict)  # {measure: figure that the issue asks for}
     once: bool = False                          # Too long for several rounds.
     long: bool = False                          # Only in full runs or when asked for by name.
+    realtime: bool = False                      # Brokers and load with real-time scheduling, where the system lets us.
     main: str = ""                              # The measure of the plot; none: the first.
 
 

@@ -8,6 +8,7 @@
 // Prints one line of JSON: records, bytes, seconds, errors, and for latency p50/p99/p99.9 in milliseconds. Latency is counted from the
 // time at which a record was due, not from when it was sent, so a stalled sender is not forgiven (coordinated omission).
 #include <librdkafka/rdkafka.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <atomic>
@@ -49,7 +50,7 @@ void set(rd_kafka_conf_t* conf, const char* key, const std::string& value) {
 struct Deliveries {
   std::atomic<int64_t> ok{0};
   std::atomic<int64_t> failed{0};
-  std::atomic<int64_t> last_ok{0};   // When; and the longest time between two, both in nanoseconds.
+  std::atomic<int64_t> last_ok{0};  // When; and the longest time between two, both in nanoseconds.
   std::atomic<int64_t> longest{0};
 };
 
@@ -231,13 +232,9 @@ int run_latency(const std::string& bootstrap, const std::string& topic_name, Opt
   const int64_t started = now_ns();
   for (int64_t i = 0; i < total; ++i) {
     const int64_t due = started + i * 1'000'000'000 / rate;
-    while (now_ns() < due) {
-      if (due - now_ns() > 100'000) {
-        std::this_thread::sleep_for(std::chrono::nanoseconds(std::min<int64_t>(due - now_ns() - 50'000, 1'000'000)));
-      } else {
-        rd_kafka_poll(producer, 0);
-      }
-    }
+    // Sleeps to the point: a generator that spins would take a core from the broker, and real-time scheduling stops who never sleeps.
+    rd_kafka_poll(producer, 0);
+    if (const int64_t left = due - now_ns(); left > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(left));
     std::memcpy(value.data(), &due, 8);
     std::memcpy(value.data() + 8, &i, 8);
     send(producer, topic, value.data(), size, nullptr);
@@ -247,7 +244,8 @@ int run_latency(const std::string& bootstrap, const std::string& topic_name, Opt
   receiver.join();
   std::sort(latencies.begin(), latencies.end());
   const auto at = [&](double q) {
-    return latencies.empty() ? -1.0 : latencies[std::min(latencies.size() - 1, static_cast<size_t>(q * static_cast<double>(latencies.size())))];
+    return latencies.empty() ? -1.0
+                             : latencies[std::min(latencies.size() - 1, static_cast<size_t>(q * static_cast<double>(latencies.size())))];
   };
   std::printf("{\"records\": %zu, \"bytes\": %zu, \"seconds\": %.6f, \"errors\": %ld, \"p50\": %.3f, \"p99\": %.3f, \"p999\": %.3f}\n",
               latencies.size(), latencies.size() * size, static_cast<double>(now_ns() - started) / 1e9,
@@ -262,6 +260,7 @@ int run_latency(const std::string& bootstrap, const std::string& topic_name, Opt
 }  // namespace
 
 int main(int argc, char** argv) {
+  prctl(PR_SET_TIMERSLACK, 1000);
   if (argc < 4) die("usage: rdload produce|consume|latency|gap BOOTSTRAP TOPIC [name=value...]");
   Options options;
   for (int i = 4; i < argc; ++i) {

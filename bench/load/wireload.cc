@@ -1,7 +1,7 @@
 // wireload: a load generator below any client library, for `./dev bench`; the same program loads every broker.
 //
 //   wireload produce BOOTSTRAP TOPIC [records=N | seconds=S] [size=1024] [batch=16384] [codec=none] [acks=-1] [connections=1] [inflight=5]
-//                                    [spread=0] [idempotent=0] [rate=0]
+//                                    [spread=0] [idempotent=0] [rate=0] [keys=0]
 //   wireload consume BOOTSTRAP TOPIC records=N [connections=1] [split=0] [seconds=60]
 //   wireload tail    BOOTSTRAP TOPIC rate=R seconds=S [size=1024] [connections=1] [consumers=1] [acks=-1]
 //   wireload hold    BOOTSTRAP TOPIC connections=N [poll=0]      until standard input ends; poll=1: each waits for records at the end
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include <poll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "client/cluster.h"
@@ -56,8 +57,11 @@ struct Options {
 };
 
 protocol::Codec codec_of(const std::string& name) {
-  static const std::map<std::string, protocol::Codec> codecs = {{"none", protocol::Codec::kNone}, {"gzip", protocol::Codec::kGzip},
-      {"snappy", protocol::Codec::kSnappy}, {"lz4", protocol::Codec::kLz4}, {"zstd", protocol::Codec::kZstd}};
+  static const std::map<std::string, protocol::Codec> codecs = {{"none", protocol::Codec::kNone},
+                                                                {"gzip", protocol::Codec::kGzip},
+                                                                {"snappy", protocol::Codec::kSnappy},
+                                                                {"lz4", protocol::Codec::kLz4},
+                                                                {"zstd", protocol::Codec::kZstd}};
   const auto found = codecs.find(name);
   if (found == codecs.end()) die("unknown codec " + name);
   return found->second;
@@ -82,10 +86,11 @@ struct Tally {
   }
   void print() {
     std::sort(latencies.begin(), latencies.end());
-    std::printf("{\"records\": %ld, \"bytes\": %ld, \"requests\": %ld, \"seconds\": %.6f, \"errors\": %ld, \"error\": \"%s\", "
-                "\"p50\": %.3f, \"p99\": %.3f, \"p999\": %.3f, \"max\": %.3f}\n",
-                records, bytes, requests, static_cast<double>((last - first).count()) / 1e9, errors, first_error.c_str(), at(0.5), at(0.99),
-                at(0.999), at(1));
+    std::printf(
+        "{\"records\": %ld, \"bytes\": %ld, \"requests\": %ld, \"seconds\": %.6f, \"errors\": %ld, \"error\": \"%s\", "
+        "\"p50\": %.3f, \"p99\": %.3f, \"p999\": %.3f, \"max\": %.3f}\n",
+        records, bytes, requests, static_cast<double>((last - first).count()) / 1e9, errors, first_error.c_str(), at(0.5), at(0.99),
+        at(0.999), at(1));
   }
 };
 
@@ -191,7 +196,8 @@ class Load {
     tally_.requests = connections_;
     tally_.print();
     std::fflush(stdout);
-    for (pollfd input{STDIN_FILENO, POLLIN, 0}; ::poll(&input, 1, 0) == 0;) co_await io::sleep_for(world_.loop, std::chrono::milliseconds(50));
+    for (pollfd input{STDIN_FILENO, POLLIN, 0}; ::poll(&input, 1, 0) == 0;)
+      co_await io::sleep_for(world_.loop, std::chrono::milliseconds(50));
     std::_Exit(0);  // Twenty thousand connections are ended by the system.
   }
 
@@ -245,6 +251,10 @@ class Load {
         request.transactional_id.reset();
         request.transaction_timeout_ms = INT32_MAX;
         auto reply = co_await producer->connection->call(request);
+        for (int tries = 0; reply && (*reply)->error_code != 0 && tries < 500; ++tries) {  // Its coordinator or ids may not be there yet.
+          co_await io::sleep_for(world_.loop, std::chrono::milliseconds(20));
+          reply = co_await producer->connection->call(request);
+        }
         if (!reply || (*reply)->error_code != 0) die("no producer id");
         producer->producer_id = (*reply)->producer_id;
         producer->epoch = (*reply)->producer_epoch;
@@ -261,18 +271,28 @@ class Load {
     protocol::RecordBatchBuilder builder({.codec = codec_of(options_.text("codec", "none"))});
     Buffer value(std::max<size_t>(16, record_size_), 'x');
     uint32_t state = 12345;
+    const int64_t keys = options_.number("keys", 0);
     do {
-      for (size_t i = 0; i < value.size(); i += 2) value[i] = static_cast<uint8_t>('a' + ((state = state * 1664525 + 1013904223) >> 24) % 26);
-      builder.append(world_.loop.wall_ms(), std::nullopt, value);
+      for (size_t i = 0; i < value.size(); i += 2)
+        value[i] = static_cast<uint8_t>('a' + ((state = state * 1664525 + 1013904223) >> 24) % 26);
+      const std::string key = keys > 0 ? "key-" + std::to_string(builder.count() % keys) : "";
+      builder.append(world_.loop.wall_ms(), keys > 0 ? std::optional<Bytes>(as_bytes(key)) : std::nullopt, value);
     } while (static_cast<int64_t>(builder.size_with(0, record_size_)) <= size);
     records_per_batch_ = builder.count();
     batch_ = *builder.build();
     shared_batch_ = protocol::Blob(batch_);
   }
 
-  // Timetables finer than a millisecond need a loop that does not sleep.
+  // Timetables finer than a millisecond need a loop that does not sleep; but one that never does would be stopped where it is scheduled
+  // in real time, and would take a core from the broker.
   Task<> stay_awake() {
-    while (!over() && !sent_all_) co_await io::yield(world_.loop);
+    for (MonoTime since = world_.loop.now_precise(); !over() && !sent_all_;) {
+      if (world_.loop.now_precise() - since > std::chrono::microseconds(600)) {
+        ::usleep(150);
+        since = world_.loop.now_precise();
+      }
+      co_await io::yield(world_.loop);
+    }
   }
   [[nodiscard]] bool over() const { return issued_ >= limit_records_ || world_.loop.now_precise() >= stop_at_; }
 
@@ -478,11 +498,16 @@ class Load {
 };
 
 Task<> run(Load& load, std::string mode) {
-  if (mode == "produce") co_await load.produce();
-  else if (mode == "consume") co_await load.consume();
-  else if (mode == "tail") co_await load.tail();
-  else if (mode == "hold") co_await load.hold();
-  else die("unknown mode " + mode);
+  if (mode == "produce")
+    co_await load.produce();
+  else if (mode == "consume")
+    co_await load.consume();
+  else if (mode == "tail")
+    co_await load.tail();
+  else if (mode == "hold")
+    co_await load.hold();
+  else
+    die("unknown mode " + mode);
   std::fflush(stdout);
   std::_Exit(0);
 }
@@ -500,6 +525,7 @@ int main(int argc, char** argv) {
     if (equals == std::string::npos) die("not name=value: " + pair);
     options.given[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
+  prctl(PR_SET_TIMERSLACK, 1000);
   io::real::RealNode node({.shards = 1});
   Load load(node.worlds()[0], argv[2], argv[3], std::move(options));
   node.run_until_done(run(load, argv[1]));

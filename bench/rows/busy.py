@@ -1,0 +1,82 @@
+"""Work beside work: a cold log read while others write, retention, compaction, more load than the memory setting allows."""
+import os
+import threading
+import time
+
+from harness import loads
+from harness.nodes import resident_mb
+from harness.row import percentiles, row, stage, volume
+
+
+def forget_pages(side, topic):
+    """Writes the topic's files to the disk and drops them from the page cache, so that they are read from the disk."""
+    for broker in side.brokers:
+        for path in broker.data_dir.glob(f"{topic}-*/*.log"):
+            descriptor = os.open(path, os.O_RDWR)
+            os.fdatasync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
+
+
+@row("catch-up read of a cold log while producing", main="p99 ms of produce")
+def catch_up(side):
+    cold, live = side.topic(1), side.topic(1)
+    side.wire("produce", cold, records=400_000, batch=131072)
+    writer = loads.start_wire("produce", side.bootstrap, live, rate=500, seconds=7)
+    time.sleep(1.5)
+    forget_pages(side, cold)
+    result = side.wire("consume", cold, records=400_000)
+    quiet = loads.finish(writer)
+    return {"read " + key: figure for key, figure in volume(result).items() if key != "CPU s/million"} | {
+        name + " of produce": figure for name, figure in percentiles(quiet).items()}
+
+
+BUSY = stage(log__retention__check__interval__ms=500, log__cleaner__backoff__ms=200)
+
+
+def on_disk_mb(side, topic):
+    return sum(path.stat().st_size for broker in side.brokers for path in broker.data_dir.glob(f"{topic}-*/*.log")) / 1e6
+
+
+@row("retention active: 16 KiB at 1,000/s, 64 MB kept", stage=BUSY, main="p99 ms", realtime=True)
+def retention(side):
+    topic = side.topic(1, **{"retention_bytes": 64_000_000, "segment_bytes": 16_000_000})
+    result = side.wire("produce", topic, rate=1000, seconds=10)
+    time.sleep(2.5)
+    return percentiles(result) | {"CPU s/GB": result["cpu"] / (result["bytes"] / 1e9), "kept MB": on_disk_mb(side, topic)}
+
+
+@row("compaction active: 16 KiB at 1,000/s, 16 keys", stage=BUSY, main="p99 ms", realtime=True)
+def compaction(side):
+    topic = side.topic(1, **{"cleanup_policy": "compact", "segment_bytes": 16_000_000, "min_cleanable_dirty_ratio": 0.01})
+    result = side.wire("produce", topic, rate=1000, seconds=10, keys=16)
+    time.sleep(4)
+    return percentiles(result) | {"CPU s/GB": result["cpu"] / (result["bytes"] / 1e9), "kept MB": on_disk_mb(side, topic)}
+
+
+@row("overload: 200 connections, 800 MB of requests under way, 64 MB allowed", main="peak memory MB",
+     stage=stage(alone=True, queued__max__request__bytes=64_000_000, socket__request__max__bytes=10_000_000))
+def overload(side):
+    """What is refused or lost counts as an error and fails the row; `quiet` is another client's one small request after the other meanwhile."""
+    side.format()
+    side.start()
+    topic, other = side.topic(8), side.topic(1)
+    peak, over = [0.0], threading.Event()
+
+    def watch():
+        while not over.is_set():
+            peak[0] = max(peak[0], sum(resident_mb(pid) for pid in side.pids()))
+            time.sleep(0.02)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        quiet = loads.start_wire("produce", side.bootstrap, other, rate=50, seconds=8, batch=1, size=100)
+        time.sleep(1)
+        result = side.wire("produce", topic, seconds=5, batch=1_000_000, connections=200, inflight=4)
+        small = loads.finish(quiet)
+    finally:
+        over.set()
+        watcher.join()
+    return {"peak memory MB": peak[0], "MB/s": result["bytes"] / 1e6 / result["seconds"], "CPU s/GB": result["cpu"] / (result["bytes"] / 1e9)} | \
+        percentiles(result) | {name + " of a quiet client": figure for name, figure in percentiles(small).items()}
