@@ -91,6 +91,9 @@ class Disk {
   virtual Result<void> remove_file(const std::string& path) = 0;
   virtual Result<void> remove_tree(const std::string& path) = 0;
   virtual Result<void> sync_directory(const std::string& path) = 0;
+  // Makes everything written to the file system that holds `path` durable, in one go: for many files at a time. Blocks.
+  // UNSUPPORTED_VERSION where the disk cannot; then files are synced one by one.
+  virtual Result<void> sync_file_system(const std::string& /*path*/) { return fail(ErrorCode::kUnsupportedVersion); }
   virtual Result<void> set_mtime(const std::string& path, TimestampMs mtime_ms) = 0;
   virtual Result<void> set_read_only(const std::string& path) = 0;
   virtual Result<DiskSpace> space(const std::string& path) = 0;

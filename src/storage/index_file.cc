@@ -23,9 +23,22 @@ Result<void> IndexFile::load() {
     return fail(std::move(info).error());
   }
   written_ = info->size / entry_size_;
+  odd_ = info->size % entry_size_ != 0;
   if (info->size % entry_size_ != 0) {
     return fail(ErrorCode::kCorruptMessage, fmt::format("{}: size {} is no multiple of {}", path(), info->size, entry_size_));
   }
+  return {};
+}
+
+Result<void> IndexFile::clear() {
+  pending_.clear();
+  last_.reset();
+  if (!exists_ || (written_ == 0 && !odd_)) return {};
+  TRY_ASSIGN(auto file, file_.get());
+  TRY(file->truncate(0));
+  written_ = 0;
+  odd_ = false;
+  dirty_ = true;
   return {};
 }
 

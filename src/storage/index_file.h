@@ -24,6 +24,8 @@ class IndexFile {
 
   // Takes in what is on disk. CORRUPT_MESSAGE where the size is no multiple of an entry's.
   Result<void> load();
+  // Empties the file, whatever is in it; nothing where there is none.
+  Result<void> clear();
   // Makes the (empty) file, so that Kafka finds it.
   Result<void> create();
   [[nodiscard]] bool exists() const { return exists_; }
@@ -56,6 +58,7 @@ class IndexFile {
   PooledFile file_;
   size_t entry_size_;
   size_t written_ = 0;  // Entries in the file.
+  bool odd_ = false;    // The file holds something that is no entry.
   Buffer pending_;      // Entries not yet in the file.
   std::optional<Buffer> last_;
   bool exists_ = false;

@@ -40,6 +40,20 @@ Result<void> LeaderEpochCache::write() {
   return {};
 }
 
+Result<void> LeaderEpochCache::prepare_write() {
+  if (!dirty_) return {};
+  TRY_ASSIGN(auto file, disk_.open(io::join_path(directory_, kFileName) + ".tmp", io::OpenMode::kCreateTruncate));
+  return file->write_at(as_bytes(format_epoch_checkpoint(entries_)), 0);
+}
+
+Result<void> LeaderEpochCache::finish_write() {
+  if (!dirty_) return {};
+  const std::string path = io::join_path(directory_, kFileName);
+  TRY(disk_.rename(path + ".tmp", path));
+  dirty_ = false;
+  return {};
+}
+
 void LeaderEpochCache::assign(LeaderEpoch epoch, Offset start) {
   if (epoch < 0 || start < 0) return;
   if (!entries_.empty() && entries_.back().first >= epoch) return;

@@ -24,6 +24,9 @@ class LeaderEpochCache {
   Result<bool> load();
   // Writes the file durably where something changed.
   Result<void> write();
+  // The same in two steps, with a sync of everything by the caller after each: a file that is not synced must not take the old one's place.
+  Result<void> prepare_write();
+  Result<void> finish_write();
 
   // The epoch begins at `start`. Nothing where it is known or older than the latest; entries at or above `start` are replaced.
   void assign(LeaderEpoch epoch, Offset start);

@@ -171,18 +171,31 @@ io::Task<> Log::run_group_sync() {
 
 io::Task<Result<void>> Log::close() {
   if (closed_) co_return Result<void>();
+  CO_TRY(co_await begin_close());
+  directory_dirty_ = true;  // flush() writes the epochs itself.
+  CO_TRY(co_await flush());
+  end_close_synced();
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> Log::begin_close() {
   closed_ = true;  // A cleaning under way ends.
   auto held = co_await cleaning_.lock(context_.loop);
   co_await background_.join();
   if (failure_) co_return fail(*failure_);
   CO_TRY(segments_->active().finish());
-  CO_TRY(producers_->write_snapshot(true));
-  directory_dirty_ = true;
-  CO_TRY(co_await flush());
+  CO_TRY(producers_->write_snapshot(false));
+  CO_TRY(epochs_->prepare_write());
+  co_return Result<void>();
+}
+
+Result<void> Log::continue_close() { return epochs_->finish_write(); }
+
+void Log::end_close_synced() {
+  recovery_point_ = durable_offset_ = log_end_offset_;
   for (const auto& segment : segments_->all()) segment->close_files();
   for (const auto& doomed : doomed_) (void)context_.disk.remove_file(doomed.path);
   doomed_.clear();
-  co_return Result<void>();
 }
 
 io::Task<> Log::abandon() {

@@ -142,6 +142,7 @@ struct OpenLog {
   std::string directory;  // Of the partition; made if missing.
   TopicPartition partition;
   Uuid topic_id;  // Zero: taken from partition.metadata if that exists; else written there before the first append.
+  Uuid stored_topic_id;  // Where the caller has just read it from partition.metadata.
   LogConfig config;
   Offset recovery_point = 0;    // From the checkpoints of the log directory.
   Offset log_start_offset = 0;  // The same.
@@ -245,6 +246,11 @@ class Log {
   [[nodiscard]] bool flush_due() const;
   // Clean close: trims the indexes, writes the producer snapshot, syncs. Afterwards only the destructor may be called.
   io::Task<Result<void>> close();
+  // The same in three steps, for many logs at a time: what is left goes to the page cache; the caller syncs the whole file system; files
+  // take their places; it syncs again; the log counts as synced.
+  io::Task<Result<void>> begin_close();
+  Result<void> continue_close();
+  void end_close_synced();
   // Closes without writing anything: a directory that failed, a partition that is deleted. Waits for syncs under way.
   io::Task<> abandon();
   // Removes the files whose delay has passed. Call now and then; LogManager does.

@@ -178,6 +178,33 @@ TEST_F(DirectoriesTest, AFailingDirectoryGoesOfflineAlone) {
   EXPECT_EQ(world.loop.run(logs->close()), (std::vector<bool>{false, true}));
 }
 
+TEST_F(DirectoriesTest, ManyLogsCloseWithOneSyncAndSurviveAPowerCut) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  {
+    auto directories = open().value();
+    auto logs = manager(*directories);
+    for (int i = 0; i < 100; ++i) append(**world.loop.run(logs->get_or_create({"topic", i}, Uuid{7, 700}, config)), 1 + i % 5);
+    const size_t syncs = world.disk.syncs;
+    EXPECT_EQ(world.loop.run(logs->close()), (std::vector<bool>{true, true}));
+    EXPECT_EQ(world.disk.syncs, syncs) << "no file is synced by itself";
+    ASSERT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    for (size_t i = 0; i < 2; ++i) ASSERT_TRUE(directories->mark_clean(i, 42).has_value());
+    directories->release();
+    io::Random random(5);
+    world.disk.crash(random);
+  }
+  auto directories = open().value();
+  EXPECT_EQ(directories->previous_broker_epoch(), 42);
+  auto logs = manager(*directories);
+  ASSERT_EQ(logs->size(), 100u);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(logs->find({"topic", i})->log_end_offset(), 1 + i % 5);
+    EXPECT_EQ(logs->find({"topic", i})->recovery_point(), 1 + i % 5);
+  }
+  world.loop.run(logs->close());
+}
+
 TEST_F(DirectoriesTest, ProduceIsRefusedBeforeTheDiskIsFull) {
   format("/a", kDirectoryA);
   format("/b", kDirectoryB);

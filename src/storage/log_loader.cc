@@ -41,6 +41,7 @@ class Loader {
   std::set<Offset> snapshots_;
   Offset end_ = -1;  // Known after recovery of the last segment.
   bool recovered_any_ = false;
+  bool tail_recovered_ = false;
 };
 
 Result<void> remove_quietly(io::Disk& disk, const std::string& path) {
@@ -55,7 +56,7 @@ std::optional<Offset> leading_offset(std::string_view name) {
 }
 
 io::Task<Result<LoadedLog>> Loader::run() {
-  CO_TRY(disk_.create_directories(options_.directory));
+  if (!disk_.exists(options_.directory)) CO_TRY(disk_.create_directories(options_.directory));
   loaded_.segments = std::make_unique<SegmentList>();
   loaded_.producers = std::make_unique<ProducerStates>(disk_, options_.directory, context_.producer_id_expiration_ms);
   loaded_.epochs = std::make_unique<LeaderEpochCache>(disk_, options_.directory);
@@ -89,6 +90,11 @@ io::Task<Result<LoadedLog>> Loader::run() {
 }
 
 Result<void> Loader::read_topic_id() {
+  if (!options_.stored_topic_id.is_zero()) {
+    loaded_.topic_id = options_.stored_topic_id;
+    loaded_.topic_id_stored = true;
+    return {};
+  }
   auto id = read_partition_metadata(disk_, options_.directory);
   if (!id) {
     loaded_.topic_id = options_.topic_id;
@@ -258,6 +264,7 @@ Result<uint64_t> Loader::trusted_prefix(Segment& segment, Offset trusted_below) 
 io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_below, bool tail) {
   Segment& segment = *loaded_.segments->at(index);
   recovered_any_ = true;
+  tail_recovered_ = tail;
   CO_TRY_ASSIGN(const uint64_t from, trusted_prefix(segment, trusted_below));
   if (from == 0) CO_TRY(segment.clear_indexes());
   Offset previous_last = segment.base_offset() - 1;
@@ -314,7 +321,8 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
     CO_TRY(co_await segment.sync());
     CO_TRY(disk_.sync_directory(options_.directory));
   }
-  CO_TRY(producers.write_snapshot(false));
+  // One without producers tells nothing that the batches do not.
+  if (!producers.entries().empty()) CO_TRY(producers.write_snapshot(false));
   co_return good == end;
 }
 
@@ -368,6 +376,11 @@ io::Task<Result<void>> Loader::load_producers() {
   std::set<Offset> bases;
   for (const auto& segment : loaded_.segments->all()) bases.insert(segment->base_offset());
   producers.remove_stray_snapshots(bases);
+  if (!options_.clean && tail_recovered_ && producers.end_offset() == end_) {
+    // The recovery has just built the state.
+    producers.expire(now());
+    co_return producers.remove_snapshots_out_of_range(loaded_.log_start_offset, end_);
+  }
   const bool had_any = !producers.snapshots().empty();
   CO_TRY(producers.reload(loaded_.log_start_offset, end_, now()));
   if (options_.clean && !had_any) {

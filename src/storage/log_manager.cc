@@ -4,13 +4,15 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "storage/cleaner.h"
 
 namespace samsa::storage {
 namespace {
 
-constexpr int kClosingAtOnce = 16;  // Syncs under way at a time while closing.
+constexpr int kClosingAtOnce = 16;   // Syncs under way at a time while closing.
+constexpr size_t kSyncedSingly = 64;
 
 }  // namespace
 
@@ -67,6 +69,7 @@ io::Task<> LogManager::load_some(Loading& loading, int directory) {
     OpenLog options;
     options.directory = found.path;
     options.partition = found.partition;
+    options.stored_topic_id = found.topic_id;
     options.config = loading.config_of(found.partition.topic);
     options.recovery_point = found.recovery_point;
     options.log_start_offset = found.log_start_offset;
@@ -345,14 +348,31 @@ std::vector<DirectoryCheckpoints> LogManager::checkpoints() const {
 
 // ---- Close, offline ----
 
-io::Task<> LogManager::close_some(std::vector<Log*>& logs, size_t& next, std::vector<bool>& clean) {
+io::Task<> LogManager::close_some(std::vector<Log*>& logs, size_t& next, std::vector<bool>& clean, bool together) {
   while (next < logs.size()) {
     Log* log = logs[next++];
-    auto closed = co_await log->close();
+    auto closed = together ? co_await log->begin_close() : co_await log->close();
     if (closed) continue;
     SAMSA_LOG_ERROR("{}: {}", log->directory(), closed.error().text());
-    for (size_t i = 0; i < directories_.size(); ++i) {
-      if (io::parent_path(log->directory()) == directories_[i]) clean[i] = false;
+    clean[index_of_directory(*log)] = false;
+  }
+}
+
+size_t LogManager::index_of_directory(const Log& log) const {
+  // By way of a child's name, since log.dirs may end in a slash.
+  const std::string parent = io::parent_path(log.directory());
+  const auto found = std::ranges::find_if(directories_, [&](const auto& path) { return io::parent_path(io::join_path(path, "x")) == parent; });
+  SAMSA_ASSERT(found != directories_.end());
+  return static_cast<size_t>(found - directories_.begin());
+}
+
+// Directories where that fails are clean no more.
+void LogManager::sync_file_systems(std::vector<bool>& clean) {
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    if (!clean[i]) continue;
+    if (auto synced = disk_.sync_file_system(directories_[i]); !synced) {
+      SAMSA_LOG_ERROR("{}", synced.error().text());
+      clean[i] = false;
     }
   }
 }
@@ -367,10 +387,28 @@ io::Task<std::vector<bool>> LogManager::close() {
     }
   }
   co_await background_.join();
+  // Few logs are synced one by one; for many one sync of each file system is far less.
+  bool together = logs.size() > kSyncedSingly;
+  for (size_t i = 0; together && i < directories_.size(); ++i) together = offline_[i] || disk_.sync_file_system(directories_[i]).has_value();
   size_t next = 0;
   io::TaskGroup closers(loop_);
-  for (int i = 0; i < kClosingAtOnce; ++i) closers.spawn(close_some(logs, next, clean));
+  for (int i = 0; i < kClosingAtOnce; ++i) closers.spawn(close_some(logs, next, clean, together));
   co_await closers.join();
+  if (together) {
+    sync_file_systems(clean);
+    for (Log* log : logs) {
+      const size_t directory = index_of_directory(*log);
+      if (!clean[directory]) continue;
+      if (auto placed = log->continue_close(); !placed) {
+        SAMSA_LOG_ERROR("{}: {}", log->directory(), placed.error().text());
+        clean[directory] = false;
+      }
+    }
+    sync_file_systems(clean);
+    for (Log* log : logs) {
+      if (clean[index_of_directory(*log)]) log->end_close_synced();
+    }
+  }
   co_await background_.join();
   final_checkpoints_ = checkpoints();
   co_return clean;
@@ -378,10 +416,7 @@ io::Task<std::vector<bool>> LogManager::close() {
 
 // Called from within a log's operation: the log must not go away under it.
 void LogManager::note_failure(Log& log, const Error& error) {
-  const std::string directory = io::parent_path(log.directory());
-  for (size_t i = 0; i < directories_.size(); ++i) {
-    if (directories_[i] == directory) take_offline(static_cast<int>(i), error);
-  }
+  take_offline(static_cast<int>(index_of_directory(log)), error);
 }
 
 void LogManager::take_offline(int directory, const Error& why) {

@@ -129,7 +129,9 @@ class LogManager {
   io::Task<> load_some(Loading& loading, int directory);
   [[nodiscard]] int least_loaded() const;
   io::Task<Result<void>> rename_away(Logs& from, TopicPartition partition, std::string_view suffix);
-  io::Task<> close_some(std::vector<Log*>& logs, size_t& next, std::vector<bool>& clean);
+  io::Task<> close_some(std::vector<Log*>& logs, size_t& next, std::vector<bool>& clean, bool together);
+  [[nodiscard]] size_t index_of_directory(const Log& log) const;
+  void sync_file_systems(std::vector<bool>& clean);
   void note_failure(Log& log, const Error& error);
   io::Task<> drop_offline(int directory);
 

@@ -84,6 +84,7 @@ class ProducerStates {
   // Loads the newest readable snapshot in (log_start, log_end], removing damaged ones and those out of range; else starts empty at
   // log_start. The caller replays the batches from end_offset() on.
   Result<void> reload(Offset log_start, Offset log_end, TimestampMs now);
+  Result<void> remove_snapshots_out_of_range(Offset log_start, Offset log_end);
   // The same without removing snapshots out of range, for the recovery of a segment in the middle.
   Result<void> load_newest(Offset log_start, Offset at_most, TimestampMs now);
   // Writes "<end_offset>.snapshot" unless it is there. `sync`: durably.

@@ -253,12 +253,7 @@ Result<void> Segment::truncate_bytes(uint64_t size) {
 }
 
 Result<void> Segment::clear_indexes() {
-  for (IndexFile* file : {&offsets_.file(), &times_.file(), &transactions_.file()}) {
-    file->close_file();
-    auto removed = pool_.disk().remove_file(file->path());
-    if (!removed && removed.error().code != ErrorCode::kResourceNotFound) return removed;
-    TRY(file->load());
-  }
+  for (IndexFile* file : {&offsets_.file(), &times_.file(), &transactions_.file()}) TRY(file->clear());
   TRY(offsets_.file().create());
   TRY(times_.file().create());
   max_ = {kNoTimestamp, base_};

@@ -276,6 +276,17 @@ class TestDisk final : public io::Disk {
     links_ = std::move(rest);
     return {};
   }
+  Result<void> sync_file_system(const std::string&) override {
+    TRY(step());
+    TRY(may_fail("sync", "the file system"));
+    for (auto& change : links_) apply_link(change);
+    links_.clear();
+    for (auto& [path, node] : files_) {
+      node->synced = node->bytes;
+      node->changes.clear();
+    }
+    return {};
+  }
   Result<void> set_mtime(const std::string& path, TimestampMs mtime_ms) override {
     const auto found = files_.find(path);
     if (found == files_.end()) return fail(ErrorCode::kResourceNotFound, path);

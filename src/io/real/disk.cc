@@ -233,6 +233,16 @@ Result<void> RealDisk::sync_directory(const std::string& path) {
   return {};
 }
 
+Result<void> RealDisk::sync_file_system(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return system_failure("open", path);
+  const int outcome = ::syncfs(fd);
+  const int error = errno;
+  ::close(fd);
+  if (outcome < 0) return system_failure("sync the file system of", path, error);
+  return {};
+}
+
 Result<void> RealDisk::set_mtime(const std::string& path, TimestampMs mtime_ms) {
   const timespec times[2] = {{0, UTIME_OMIT}, {mtime_ms / 1000, mtime_ms % 1000 * 1'000'000}};
   if (::utimensat(AT_FDCWD, path.c_str(), times, 0) < 0) return system_failure("set the time of", path);
