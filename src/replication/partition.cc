@@ -109,7 +109,7 @@ io::Task<Result<PartitionRead>> Partition::read(FetchPosition position, Reader r
   storage::ReadRequest request;
   request.offset = position.offset;
   request.max_bytes = position.max_bytes;
-  request.upper_bound = visible_end(reader);
+  request.upper_bound = result.visible_end = visible_end(reader);
   request.min_one_batch = position.min_one_batch;
   request.aborted_transactions = reader == Reader::kCommittedConsumer;
   if (metrics_) metrics_->mark(&metrics::TopicMetrics::total_fetch_requests);

@@ -73,6 +73,7 @@ struct PartitionRead {
   Offset log_start_offset = -1;
   std::optional<storage::EpochEndOffset> diverging;  // Set: nothing was read.
   LeaderEpoch leader_epoch = kNoLeaderEpoch;         // In which it was read.
+  Offset visible_end = -1;                           // Of the reader, when it was read.
 };
 
 // What a follower's fetch tells the leader.
@@ -164,6 +165,8 @@ class Partition : public std::enable_shared_from_this<Partition> {
   // End of what the reader may see.
   [[nodiscard]] Offset visible_end(Reader reader) const;
   [[nodiscard]] Offset high_watermark() const { return log_.high_watermark(); }
+  // As leader: whether records of earlier leaderships are not known yet to be committed, though they may be.
+  [[nodiscard]] bool high_watermark_lags() const { return is_leader() && log_.high_watermark() < epoch_start_; }
   // Links the watch. wake() is called when what is visible from watch.from grows.
   void watch(Watch& watch);
 

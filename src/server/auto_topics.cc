@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "protocol/api/create_topics.h"
+#include "server/controller_call.h"
 #include "server/internal_topics.h"
 #include "server/node.h"
 
@@ -44,11 +45,9 @@ io::Task<> create(Shard& shard, std::vector<std::string> names) {
   CreateTopicsRequest request;
   request.timeout_ms = static_cast<int32_t>(shard.settings().request_timeout.count());
   for (const auto& name : names) request.topics.push_back(describe(shard.settings(), name));
-  Node& node = shard.node();
-  metadata::Caller caller{.deadline = io::after(shard.loop().now(), shard.settings().request_timeout), .version = 7};
-  const auto created = co_await node.on_metadata(shard.loop(), [&](metadata::MetadataNode& metadata) {
-    return metadata.controller()->create_topics(request, caller);
-  });
+  const metadata::Caller caller{.deadline = io::after(shard.loop().now(), shard.settings().request_timeout), .version = 7};
+  std::vector<std::shared_ptr<void>> kept;
+  const auto created = co_await ask_controller(shard.node(), shard.loop(), request, &metadata::ControllerRuntime::create_topics, caller, true, kept);
   if (!created) {
     if (shard.may_complain()) SAMSA_LOG_WARN("cannot create topic {}: {}", names.front(), created.error().describe());
   } else {

@@ -33,7 +33,12 @@ void Connection::close() {
 }
 
 void Connection::close_if_idle(io::MonoTime before) {
-  if (closed_ || !exchanges_.empty() || last_activity_ >= before) return;
+  if (const uint64_t received = reader_.received(); received != seen_received_) {
+    seen_received_ = received;
+    last_activity_ = shard_.loop().now();
+  }
+  const bool waits_for_the_peer = exchanges_.empty() || writing_;
+  if (closed_ || !waits_for_the_peer || last_activity_ >= before) return;
   metrics_.expired.add();
   close();
 }
@@ -144,9 +149,7 @@ io::Task<> Connection::write_answers() {
     const io::MonoTime write_started = std::max(clock, exchanges_[ready - 1]->times.finished);
     clock = write_started;
     if (!chunks.empty()) {
-      const auto written = co_await stream_->write(chunks);
-      last_activity_ = shard_.loop().now();
-      if (!written) close();
+      if (!co_await write_in_parts(chunks)) close();
       metrics_.bytes_out.add(bytes);
       clock = shard_.loop().now_precise();
     }
@@ -178,6 +181,40 @@ void Connection::record(Exchange& exchange, io::MonoTime write_started, io::Mono
   };
   into(key);
   if (key == protocol::FetchRequest::kApiKey) into(context.from_follower ? ShardMetrics::kFetchFollower : ShardMetrics::kFetchConsumer);
+}
+
+// A large answer goes out part by part, so that close_if_idle sees whether the peer takes any of it.
+io::Task<bool> Connection::write_in_parts(std::span<const io::Chunk> chunks) {
+  constexpr uint64_t kPart = 4 << 20;
+  io::FileSlice cut[2];  // A part begins and ends at most within one chunk each.
+  std::vector<io::Chunk> part;
+  uint64_t offset = 0;  // Of the first chunk that is left.
+  while (!chunks.empty()) {
+    part.clear();
+    size_t cuts = 0;
+    uint64_t room = kPart;
+    while (!chunks.empty() && room > 0) {
+      const io::Chunk& chunk = chunks.front();
+      const uint64_t left = (chunk.slice != nullptr ? chunk.slice->length : chunk.memory.size()) - offset;
+      const uint64_t take = std::min(left, room);
+      if (chunk.slice == nullptr) {
+        part.push_back({.memory = chunk.memory.subspan(offset, take)});
+      } else if (offset == 0 && take == left) {
+        part.push_back(chunk);
+      } else {
+        io::FileSlice& slice = cut[cuts++];
+        slice = {chunk.slice->file, chunk.slice->offset + offset, take};
+        part.push_back({.slice = &slice});
+      }
+      room -= take;
+      offset = take == left ? 0 : offset + take;
+      if (take == left) chunks = chunks.subspan(1);
+    }
+    last_activity_ = shard_.loop().now();
+    if (!co_await stream_->write(part)) co_return false;
+  }
+  last_activity_ = shard_.loop().now();
+  co_return true;
 }
 
 io::Task<> Connection::pause_if_throttled() {

@@ -32,7 +32,8 @@ class Connection {
   // Serves until the peer leaves, an error ends it or close() is called; resumes when every request under way has ended.
   io::Task<> run();
   void close();
-  // Closes if nothing was received or sent since `before` and no request is under way.
+  // Closes if nothing came or went since `before` (as the calls of this function see it) while it was the peer's turn: to send a request
+  // or the rest of it, or to take its answer. What a handler waits for is no reason.
   void close_if_idle(io::MonoTime before);
   [[nodiscard]] const ConnectionInfo& info() const { return info_; }
 
@@ -56,6 +57,7 @@ class Connection {
   std::unique_ptr<Exchange> open_exchange(Frame frame);
   io::Task<> run_exchange(Exchange& exchange);
   io::Task<> write_answers();
+  io::Task<bool> write_in_parts(std::span<const io::Chunk> chunks);
   io::Task<> pause_if_throttled();
   void record(Exchange& exchange, io::MonoTime write_started, io::MonoTime written);
   // Says why the connection ends; what is under way is answered first.
@@ -72,6 +74,7 @@ class Connection {
   bool writing_ = false;
   bool closed_ = false;
   io::MonoTime last_activity_;
+  uint64_t seen_received_ = 0;  // When close_if_idle last looked.
   io::MonoTime muted_until_{};
 };
 

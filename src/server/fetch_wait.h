@@ -47,6 +47,16 @@ class ShardWatch {
     enough_ = enough;
     told_ = false;
   }
+  // Something has changed since the read that this watch stands for: the home shard is to look again at once.
+  void tell() {
+    if (told_) return;
+    told_ = true;
+    if (&loop_ == &wait_->home) {
+      wait_->wake();
+    } else {
+      wait_->home.post_remote([wait = wait_] { wait->wake(); });
+    }
+  }
   void clear() {
     entries_.clear();
     visible_ = 0;
@@ -69,13 +79,7 @@ class ShardWatch {
       visible_ += visible - std::min(visible, entry.visible);
       entry.visible = std::max(visible, entry.visible);
     }
-    if (!gone && visible_ < enough_) return;
-    told_ = true;
-    if (&loop_ == &wait_->home) {
-      wait_->wake();
-    } else {
-      wait_->home.post_remote([wait = wait_] { wait->wake(); });
-    }
+    if (gone || visible_ >= enough_) tell();
   }
 
   io::Loop& loop_;

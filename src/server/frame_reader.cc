@@ -29,6 +29,7 @@ io::Task<Result<void>> FrameReader::fill_head() {
   CO_TRY_ASSIGN(const size_t read, co_await stream_.read_some({head_.data() + end_, head_.capacity() - end_}));
   if (read == 0) co_return fail(ErrorCode::kNetworkException, "the peer closed the connection");
   end_ += read;
+  received_ += read;
   co_return Result<void>{};
 }
 
@@ -41,6 +42,7 @@ io::Task<Result<Frame>> FrameReader::read_large(size_t size) {
     CO_TRY_ASSIGN(const size_t read, co_await stream_.read_some({block.data() + filled, size - filled}));
     if (read == 0) co_return fail(ErrorCode::kNetworkException, fmt::format("the peer closed within a frame of {} bytes", size));
     filled += read;
+    received_ += read;
   }
   MutableBytes content(block.data(), size);
   co_return Frame{std::move(block), content};

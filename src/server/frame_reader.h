@@ -28,6 +28,7 @@ class FrameReader {
   [[nodiscard]] bool at_boundary() const { return begin_ == end_; }
   // Whether a whole frame has been received already, so that next() will not suspend for it.
   [[nodiscard]] bool has_frame() const;
+  [[nodiscard]] uint64_t received() const { return received_; }  // Bytes, since the beginning.
   void set_max_frame_bytes(int32_t max) { max_ = max; }
 
  private:
@@ -42,6 +43,7 @@ class FrameReader {
   Block head_;
   size_t begin_ = 0;  // What is received and not handed out: [begin_, end_) of head_.
   size_t end_ = 0;
+  uint64_t received_ = 0;
 };
 
 }  // namespace samsa::server

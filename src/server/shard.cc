@@ -71,6 +71,12 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
   co_await set_aside_strays(*now);
   co_await apply(metadata::MetadataImage{}, *now);
   applied_ = now;
+  // What was published meanwhile was only noted.
+  while (applied_ != image_) {
+    const metadata::ImagePtr newer = image_;
+    co_await apply(*applied_, *newer);
+    applied_ = newer;
+  }
   loaded_ = true;
   co_return Result<void>{};
 }
@@ -123,19 +129,19 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
     co_await drop_partition(topic.name, topic.id, index);
     co_return;
   }
-  auto& partition = partitions_[PartitionKey{topic.id, index}];
-  if (!partition) {
+  const PartitionKey key{topic.id, index};
+  auto found = partitions_.find(key);
+  if (found == partitions_.end()) {
     const int directory = node_.directories().index_of(state->directory_of(settings_.node_id));
     auto log = co_await logs_.get_or_create({topic.name, index}, topic.id, log_config_of(settings_, now, topic.name), directory);
     if (!log) {
       SAMSA_LOG_ERROR("cannot open {}-{}: {}", topic.name, index, log.error().text());
-      partitions_.erase({topic.id, index});
       co_return;
     }
-    partition = std::make_shared<replication::Partition>(world_.loop, **log, node_.id(), topic.id, this);
-    partition->set_metrics(metrics_.topic(topic.name));
+    found = partitions_.emplace(key, std::make_shared<replication::Partition>(world_.loop, **log, node_.id(), topic.id, this)).first;
+    found->second->set_metrics(metrics_.topic(topic.name));
   }
-  const auto kept = partition;
+  const auto kept = found->second;
   if (state->leader_epoch > kept->leader_epoch()) fetchers_.unfollow(*kept);
   const auto held = co_await kept->changing().lock(world_.loop);
   const LeaderEpoch epoch_before = kept->leader_epoch();

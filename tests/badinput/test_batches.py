@@ -59,11 +59,22 @@ def test_batch_is_refused(broker, serves, topic, name):
     blob, expected = WRONG[name]
     if broker.kind == "apache" and name == "null records":
         return  # 4.3.1 throws a NullPointerException and never answers
+    log_before = len(broker.log())
     with broker.connection() as connection:
         error, offset = produce(connection, topic, blob)
         assert error in (expected if isinstance(expected, tuple) else (expected,))
         assert offset == -1
         assert end_offset(connection, topic) == 6
+    if broker.kind == "samsa" and error in (CORRUPT_MESSAGE, INVALID_RECORD):  # Kafka says nothing of most of them
+        told_of_it(broker, log_before)
+
+
+def told_of_it(broker, log_before):
+    """A line in the log. At most five a second are written one by one; what is above is told as a count within a second."""
+    deadline = time.monotonic() + 30
+    while not any(word in broker.log()[log_before:] for word in ("refused a batch", "were left out")):
+        assert time.monotonic() < deadline, "no line in the log"
+        time.sleep(0.05)
 
 
 def test_offsets_with_holes(broker, serves, topic):
@@ -92,6 +103,50 @@ def test_wrong_partition_of_many(broker, serves, topic):
     with broker.connection() as connection:
         assert produce(connection, topic, good, partition=7)[0] == 3
         assert produce(connection, topic, good, partition=-1)[0] == 3
+
+
+def zeros_as_zstd(head: bytes, count: int) -> bytes:
+    """A frame of raw `head` and `count` zeros in blocks that say "this byte, n times": four bytes for 128 KiB."""
+    def block(kind: int, size: int, content: bytes, last: int) -> bytes:
+        return (size << 3 | kind << 1 | last).to_bytes(3, "little") + content
+    out = bytes.fromhex("28b52ffd") + b"\0" + b"\x38"  # Window of 128 KiB.
+    out += block(0, len(head), head, 0)
+    full, rest = divmod(count, 1 << 17)
+    return out + block(1, 1 << 17, b"\0", 0) * full + block(1, rest, b"\0", 1)
+
+
+def zeros_as_lz4(head: bytes, count: int) -> bytes:
+    """A frame of independent blocks of 4 MiB, each a literal zero and one long match."""
+    descriptor = b"\x60\x70"
+    out = bytes.fromhex("04224d18") + descriptor + LZ4_HEADER_CHECK
+    out += struct.pack("<I", len(head) | 0x80000000) + head
+    while count > 0:
+        size = min(count, 4 << 20)
+        count -= size
+        if size < 64:
+            out += struct.pack("<I", size | 0x80000000) + bytes(size)
+            continue
+        match = size - 1 - 12 - 4 - 15  # One literal, then the match, then the last literals that a block must end with.
+        block = b"\x1f\0\1\0" + b"\xff" * (match // 255) + bytes([match % 255]) + b"\xc0" + bytes(12)
+        out += struct.pack("<I", len(block)) + block
+    return out + struct.pack("<I", 0)
+
+
+LZ4_HEADER_CHECK = b"\x73"  # Of the descriptor above: the second byte of its xxHash.
+
+
+@pytest.mark.parametrize(("codec", "pack", "inflated_mb"), [(4, zeros_as_zstd, 900), (3, zeros_as_lz4, 200)], ids=["zstd", "lz4"])
+def test_bombs_of_other_codecs(broker, serves, topic, codec, pack, inflated_mb):
+    size = inflated_mb * 1_000_000
+    body = b"\0" + varint(0) + varint(0) + varint(-1) + varint(size)
+    packed = pack(varint(len(body) + size + 1) + body, size + 1)
+    assert len(packed) < 1_000_000
+    before = resident_mb(broker)
+    with broker.connection(timeout=60) as connection:
+        error, _ = produce(connection, topic, batch(packed, 1, attributes=codec))
+        assert error in (0, INVALID_RECORD, CORRUPT_MESSAGE, 10)
+    if broker.kind == "samsa":
+        assert resident_mb(broker) - before < 100
 
 
 @pytest.mark.parametrize("inflated_mb", [100, 900])

@@ -170,3 +170,63 @@ def test_idle_connections_are_closed(make_broker):
             time.sleep(0.4)
         assert idle.is_closed_by_peer(within=5)
         rawwire.api_versions_v0(busy)
+
+
+def test_an_idle_half_frame_is_closed(make_broker):
+    broker = make_broker(connections__max__idle__ms="1500")
+    with broker.connection() as small, broker.connection() as large:
+        small.send(struct.pack(">i", 50) + b"\0\x03")
+        large.send(struct.pack(">i", 5_000_000) + b"\0" * 100_000)
+        assert small.is_closed_by_peer(within=30)
+        assert large.is_closed_by_peer(within=30)
+    with broker.connection() as next_one:
+        rawwire.api_versions_v0(next_one)
+
+
+def test_a_slow_frame_is_not_idle(make_broker):
+    """What comes byte by byte for longer than an idle connection may stay is served."""
+    broker = make_broker(connections__max__idle__ms="3000")
+    with broker.connection(timeout=30) as connection:
+        for byte in request(API_VERSIONS, 0, correlation_id=3):
+            connection.send(bytes([byte]))
+            time.sleep(0.4)
+        assert struct.unpack_from(">ih", connection.receive()) == (3, 0)
+
+
+def test_who_takes_no_answers_is_closed(make_broker):
+    broker = make_broker(connections__max__idle__ms="1500")
+    with broker.connection() as deaf:
+        deaf.socket.settimeout(30)
+        asked = request(API_VERSIONS, 0)
+        # More answers than the system's buffers hold: the broker can send no more, then it lets go.
+        with pytest.raises((ConnectionError, TimeoutError)) as end:
+            while True:
+                deaf.send(asked * 1000)
+        assert end.type is not TimeoutError
+    with broker.connection() as next_one:
+        rawwire.api_versions_v0(next_one)
+
+
+def test_connections_of_one_address(make_broker):
+    """An address that has as many connections as it may is refused the next one, until it lets one go."""
+    broker = make_broker(max__connections__per__ip="5")
+    held = []
+    try:
+        while True:
+            connection = broker.connection()
+            held.append(connection)
+            rawwire.api_versions_v0(connection)
+            assert len(held) <= 5
+    except ConnectionError:
+        assert len(held) >= 3  # A combined Apache Kafka has one or two of its own
+    for connection in held:
+        connection.close()
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with broker.connection() as again:
+                rawwire.api_versions_v0(again)
+            break
+        except ConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

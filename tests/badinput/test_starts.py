@@ -80,6 +80,20 @@ def test_properties_are_a_directory(make_broker):
     fails(broker, broker.properties_file.name, apache=("Is a directory",))
 
 
+def test_properties_are_not_readable_as_such(make_broker):
+    """An escape that is none: Java's reader of properties gives up there."""
+    broker = formatted(make_broker)
+    write = broker.write_properties
+
+    def write_and_spoil():
+        write()
+        with broker.properties_file.open("a") as file:
+            file.write("broker.rack=\\u12zz\n")
+
+    broker.write_properties = write_and_spoil
+    fails(broker, broker.properties_file.name, apache=("uxxxx",))
+
+
 @pytest.mark.parametrize(("name", "value"), [
     ("num.partitions", "many"), ("log.segment.bytes", "3"), ("process.roles", "waiter"), ("listeners", "PLAINTEXT//nowhere"),
     ("node.id", "-5"),

@@ -1,6 +1,8 @@
 // DeleteRecords: moves the log start of partitions forward; answers when all live replicas have followed.
 #include "protocol/api/delete_records.h"
 
+#include <chrono>
+
 #include "server/api/common.h"
 
 namespace samsa::server {
@@ -12,20 +14,37 @@ struct Work {
   Uuid topic_id;
   Offset offset = 0;
   protocol::DeleteRecordsResponse::DeleteRecordsPartitionResult* answer = nullptr;
+  std::shared_ptr<replication::Partition> partition;  // While the replicas follow.
 };
 
-void delete_one(Shard& shard, Work& work) {
-  const auto found = shard.partition(work.topic_id, work.answer->partition_index);
-  auto start = found ? (*found)->check_role(kNoLeaderEpoch, true) : Result<void>(fail(found.error()));
-  Result<Offset> moved = start ? Result<Offset>(0) : Result<Offset>(fail(start.error()));
-  if (start) {
-    const auto& config = (*found)->log().config();
-    moved = config.cleanup_delete ? (*found)->delete_records(work.offset) : Result<Offset>(fail(ErrorCode::kPolicyViolation));
+Result<Offset> delete_one(Shard& shard, Work& work) {
+  TRY_ASSIGN(const auto partition, shard.partition(work.topic_id, work.answer->partition_index));
+  TRY(partition->check_role(kNoLeaderEpoch, true));
+  if (!partition->log().config().cleanup_delete) return fail(ErrorCode::kPolicyViolation);
+  TRY_ASSIGN(const Offset start, partition->delete_records(work.offset));
+  work.partition = partition;
+  return work.offset < 0 ? start : work.offset;
+}
+
+// Moves the log starts of the shard's partitions, then waits until the live replicas have followed.
+io::Task<> delete_on(Shard& shard, std::vector<Work>& work, std::chrono::milliseconds timeout) {
+  const auto deadline = io::after(shard.loop().now(), timeout);
+  for (auto& one : work) {
+    if (one.shard != shard.index()) continue;
+    const auto target = delete_one(shard, one);
+    if (target) {
+      one.offset = *target;
+    } else {
+      one.answer->error_code = to_wire(target.error().code);
+    }
   }
-  if (moved) {
-    work.answer->low_watermark = *moved;
-  } else {
-    work.answer->error_code = to_wire(moved.error().code);
+  for (auto& one : work) {
+    if (one.shard != shard.index() || one.partition == nullptr) continue;
+    const auto waited = co_await one.partition->wait_low_watermark(one.offset, deadline);
+    if (!waited) one.answer->error_code = to_wire(waited.error().code);
+    const bool still_leads = waited || waited.error().code == ErrorCode::kRequestTimedOut;
+    if (still_leads) one.answer->low_watermark = one.partition->low_watermark();
+    one.partition.reset();
   }
 }
 
@@ -61,12 +80,8 @@ io::Task<> handle_delete_records(RequestContext& context, protocol::DeleteRecord
                       .answer = &answer});
     }
   }
-  auto part = [&](int shard) -> io::Task<> {
-    for (auto& one : work) {
-      if (one.shard == shard) delete_one(node.shard(shard), one);
-    }
-    co_return;
-  };
+  const std::chrono::milliseconds timeout(std::max(0, request.timeout_ms));
+  auto part = [&](int shard) { return delete_on(node.shard(shard), work, timeout); };
   co_await on_shards(context.shard.loop(), node.worlds(), shards_of(work), part);
 }
 

@@ -35,7 +35,7 @@ class Fetching {
     reader_ = replica_ >= 0 ? Reader::kFollower
               : replica_ == -2 ? Reader::kDebug
               : request.isolation_level == 1 ? Reader::kCommittedConsumer : Reader::kConsumer;
-    limit_ = std::min<int64_t>(request.max_bytes, shard_.settings().fetch_max_bytes);
+    limit_ = std::max<int64_t>(0, std::min<int64_t>(request.max_bytes, shard_.settings().fetch_max_bytes));
     min_bytes_ = std::min<int64_t>(request.min_bytes, limit_);
   }
 
@@ -135,7 +135,8 @@ void Fetching::open_full() {
 }
 
 bool Fetching::open() {
-  if (request_.session_epoch > 0) {
+  constexpr int32_t kNewSession = 0, kNoSession = -1;
+  if (request_.session_epoch != kNewSession && request_.session_epoch != kNoSession) {
     if (!open_incremental()) return false;
   } else {
     open_full();
@@ -266,12 +267,15 @@ void Fetching::watch_on(Shard& shard) {
   const auto kind = reader_ == Reader::kFollower || reader_ == Reader::kDebug ? replication::Watch::Kind::kFollower
                     : reader_ == Reader::kCommittedConsumer                 ? replication::Watch::Kind::kCommitted
                                                                             : replication::Watch::Kind::kConsumer;
+  bool moved = false;  // A read of another partition may have waited for the disk, and this one has gone on.
   for (auto& item : items_) {
     if (item.shard != shard.index()) continue;
     const auto found = shard.partition(item.wanted->topic_id, item.wanted->partition);
+    moved = moved || !found || (*found)->leader_epoch() != item.read.leader_epoch || (*found)->visible_end(reader_) > item.read.visible_end;
     if (found) watch.add(**found, kind, item.wanted->fetch_offset, item.read.log.size());
   }
   watch.arm(std::max<uint64_t>(1, static_cast<uint64_t>(min_bytes_) / shards_.size()));
+  if (moved) watch.tell();
 }
 
 // Applies the limit of the whole answer in the order of the partitions: the first with data always has its place.

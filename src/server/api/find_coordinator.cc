@@ -1,4 +1,8 @@
-// FindCoordinator: which broker leads the partition that a group or transactional id belongs to. A missing internal topic is created.
+// FindCoordinator: which broker leads the partition that a group or transactional id belongs to. A missing topic of groups is created.
+//
+// This broker coordinates no transactions yet (docs/LIMITS.md). It says so with the one error that every client takes for final (librdkafka
+// tries all others again), makes no `__transaction_state`, and names another broker where that one leads the partition, as in a cluster
+// with Apache Kafka's brokers.
 #include "protocol/api/find_coordinator.h"
 
 #include "coordinator/partitioner.h"
@@ -10,6 +14,7 @@ namespace samsa::server {
 namespace {
 
 constexpr int8_t kGroup = 0, kTransaction = 1;
+constexpr const char* kNoTransactions = "This broker does not coordinate transactions yet; producers without a transactional.id are idempotent.";
 
 struct Coordinator {
   ErrorCode error = ErrorCode::kNone;
@@ -31,11 +36,14 @@ Coordinator find(RequestContext& context, int8_t type, std::string_view key) {
   const std::string_view topic_name = type == kGroup ? kGroupOffsetsTopic : kTransactionStateTopic;
   const auto& image = *context.shard.image();
   const auto* topic = image.topic(topic_name);
+  const auto no_transactions = [] { return refuse(ErrorCode::kTransactionalIdAuthorizationFailed, kNoTransactions); };
+  if (topic == nullptr && type == kTransaction) return no_transactions();
   if (topic == nullptr) {
     create_topics_in_background(context.shard, {std::string(topic_name)});
     return refuse(ErrorCode::kCoordinatorNotAvailable);
   }
   const auto* partition = topic->partition(coordinator::partition_of_key(key, topic->partition_count()));
+  if (type == kTransaction && partition != nullptr && partition->leader == context.shard.settings().node_id) return no_transactions();
   const auto* endpoint = partition == nullptr ? nullptr : live_endpoint(image, partition->leader, context.connection.listener);
   if (endpoint == nullptr) return refuse(ErrorCode::kCoordinatorNotAvailable);
   return {.node = partition->leader, .host = endpoint->host, .port = endpoint->port};

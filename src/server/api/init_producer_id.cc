@@ -2,6 +2,7 @@
 // the transaction coordinator.
 #include "protocol/api/init_producer_id.h"
 
+#include "base/log.h"
 #include "protocol/api/allocate_producer_ids.h"
 #include "server/api/common.h"
 #include "server/controller_call.h"
@@ -40,7 +41,12 @@ io::Task<> handle_init_producer_id(RequestContext& context, protocol::InitProduc
     } else if (!context.authorized(Operation::kWrite, ResourceType::kTransactionalId, *request.transactional_id)) {
       response.error_code = to_wire(ErrorCode::kTransactionalIdAuthorizationFailed);
     } else {
-      response.error_code = to_wire(ErrorCode::kCoordinatorNotAvailable);
+      // No transactions yet: final for every client, see find_coordinator.cc.
+      response.error_code = to_wire(ErrorCode::kTransactionalIdAuthorizationFailed);
+      if (context.shard.may_complain()) {
+        SAMSA_LOG_WARN("client '{}' at {} asks for transactions (transactional.id {}), which this broker does not coordinate yet",
+                       context.client_id(), context.connection.peer.to_string(), request.transactional_id->view());
+      }
     }
     co_return;
   }
@@ -51,8 +57,8 @@ io::Task<> handle_init_producer_id(RequestContext& context, protocol::InitProduc
   }
   const auto id = co_await next_producer_id(context);
   if (!id) {
-    const bool retry = id.error().code == ErrorCode::kNotController || id.error().code == ErrorCode::kRequestTimedOut;
-    response.error_code = to_wire(retry ? ErrorCode::kCoordinatorLoadInProgress : id.error().code);
+    // Whatever the controller or the way to it says, the client is to ask again.
+    response.error_code = to_wire(ErrorCode::kCoordinatorLoadInProgress);
     co_return;
   }
   response.producer_id = *id;

@@ -45,7 +45,7 @@ class Listing {
  private:
   io::Task<> list_on(int shard);
   io::Task<> list_one(Shard& shard, Work& work);
-  io::Task<Result<storage::TimestampOffset>> look_up(replication::Partition& partition, int64_t timestamp, Offset end);
+  io::Task<Result<storage::TimestampOffset>> look_up(replication::Partition& partition, int64_t timestamp, replication::Reader reader);
 
   RequestContext& context_;
   const protocol::ListOffsetsRequest& request_;
@@ -110,7 +110,7 @@ io::Task<> Listing::list_one(Shard& shard, Work& work) {
   const bool replica = request_.replica_id >= 0 || debug;
   const auto reader = replica ? replication::Reader::kFollower
                       : request_.isolation_level == 1 ? replication::Reader::kCommittedConsumer : replication::Reader::kConsumer;
-  const auto result = co_await look_up(partition, work.timestamp, partition.visible_end(reader));
+  const auto result = co_await look_up(partition, work.timestamp, reader);
   if (!result) {
     work.answer->error_code = to_wire(result.error().code);
     co_return;
@@ -120,11 +120,17 @@ io::Task<> Listing::list_one(Shard& shard, Work& work) {
   if (context_.version() >= 4) work.answer->leader_epoch = result->leader_epoch;
 }
 
-// `end`: what the asker may see; a hit at or above it does not count.
-io::Task<Result<storage::TimestampOffset>> Listing::look_up(replication::Partition& partition, int64_t timestamp, Offset end) {
+// A hit at or above what the asker may see does not count. A leader that has just been elected may not know yet how much of its log is
+// committed: it must not tell a consumer an end that was passed already (KIP-207).
+io::Task<Result<storage::TimestampOffset>> Listing::look_up(replication::Partition& partition, int64_t timestamp, replication::Reader reader) {
   storage::Log& log = partition.log();
+  const Offset end = partition.visible_end(reader);
+  const bool unsure = reader != replication::Reader::kFollower && partition.high_watermark_lags();
+  const auto not_yet = [&] { return fail(context_.version() >= 5 ? ErrorCode::kOffsetNotAvailable : ErrorCode::kLeaderNotAvailable); };
   switch (timestamp) {
-    case kLatest: co_return storage::TimestampOffset{kNoTimestamp, end, partition.leader_epoch()};
+    case kLatest:
+      if (unsure) co_return not_yet();
+      co_return storage::TimestampOffset{kNoTimestamp, end, partition.leader_epoch()};
     case kEarliest:
     case kEarliestLocal: {
       const Offset start = log.log_start_offset();
@@ -136,8 +142,9 @@ io::Task<Result<storage::TimestampOffset>> Listing::look_up(replication::Partiti
   }
   CO_TRY_ASSIGN(const auto hit, timestamp == kMaxTimestamp ? co_await log.offset_of_max_timestamp()
                                                            : co_await log.offset_for_timestamp(timestamp));
-  if (!hit || hit->offset >= end) co_return storage::TimestampOffset{};
-  co_return *hit;
+  if (hit && hit->offset < end) co_return *hit;
+  if (unsure) co_return not_yet();
+  co_return storage::TimestampOffset{};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Produce: authorize, find the partitions, hop once to each of their shards, append, wait as acks says, shape the answer.
 #include "protocol/api/produce.h"
 
+#include "base/log.h"
 #include "protocol/record_batch.h"
 #include "server/api/common.h"
 
@@ -31,6 +32,9 @@ void refuse(PartitionAnswer& answer, const Error& error) {
   const bool about_records = error.code == ErrorCode::kInvalidRecord || error.code == ErrorCode::kInvalidTimestamp;
   if (about_records && !error.message.empty()) answer.error_message = protocol::Text(error.message);
 }
+
+// Batches that no sound client makes: somebody should look at that client.
+bool is_broken(ErrorCode code) { return code == ErrorCode::kCorruptMessage || code == ErrorCode::kInvalidRecord; }
 
 class Producing {
  public:
@@ -133,6 +137,10 @@ void Producing::append_one(Shard& shard, Work& work) {
   const auto info = (*found)->append(work.records, options);
   if (!info) {
     refuse(*work.answer, info.error());
+    if (is_broken(info.error().code) && shard.may_complain()) {
+      SAMSA_LOG_WARN("refused a batch for {} from client '{}' at {}: {}", (*found)->name().to_string(), context_.client_id(),
+                     context_.connection.peer.to_string(), info.error().describe());
+    }
     for (const auto& fault : faults) {
       auto& record = work.answer->record_errors.emplace_back();
       record.batch_index = fault.batch_index;
@@ -159,6 +167,7 @@ io::Task<> Producing::wait_one(Work& work, io::MonoTime deadline) {
 }
 
 void Producing::shape_answer() {
+  image_ = context_.shard.image();  // Who leads may have changed while it waited.
   for (size_t t = 0; t < response_.responses.size(); ++t) {
     for (auto& answer : response_.responses[t].partition_responses) {
       if (answer.error_code == 0) continue;
