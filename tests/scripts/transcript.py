@@ -41,7 +41,7 @@ class Transcript:
         done = tool_programs.run(self.tools, tool, *words, stdin=stdin, timeout=timeout)
         if note:
             self.steps.append({
-                "command": self.normal(" ".join([tool, *words])), "code": done.code,
+                "command": NUMBERED.sub(r"\1NNN", self.normal(" ".join([tool, *words]))), "code": done.code,
                 "out": self.lines(done.out, sort, only, edit), "err": self.lines(carried(done.err), sort, None, edit),
             })
         return done
@@ -74,6 +74,9 @@ CARRIERS = [
     (re.compile(r"^Option +Description.*", re.M | re.S), "(the options)"),
 ]
 
+# Patterns in a command, such as topic007.*, name more than one topic; in what a tool says, other runs' names must stay other names.
+NUMBERED = re.compile(r"\b(topic|group)\d{3}")
+
 
 def carried(text: str) -> str:
     for pattern, placeholder in CARRIERS:
@@ -82,7 +85,6 @@ def carried(text: str) -> str:
 
 
 CHANGING = [
-    (re.compile(r"\b(topic|group)\d{3}"), r"\1NNN"),
     (re.compile(r"directory\.id=[\w-]{22}"), "directory.id=IIIIIIIIIIIIIIIIIIIIII"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUUUUUUU-UUUU-UUUU-UUUU-UUUUUUUUUUUU"),
     (re.compile(r"TopicId: [\w-]{22}"), "TopicId: IIIIIIIIIIIIIIIIIIIIII"),
