@@ -10,25 +10,25 @@ namespace samsa::client {
 
 Result<std::vector<io::Address>> parse_bootstrap_servers(std::string_view text) {
   std::vector<io::Address> servers;
-  while (!text.empty()) {
+  for (bool more = true; more;) {
     const size_t comma = text.find(',');
     std::string_view part = text.substr(0, comma);
-    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+    more = comma != std::string_view::npos;
+    text = more ? text.substr(comma + 1) : std::string_view{};
     while (!part.empty() && part.front() == ' ') part.remove_prefix(1);
     while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
-    if (part.empty()) continue;
+    if (part.empty()) return fail(ErrorCode::kInvalidConfig, "Configuration 'bootstrap.servers' values must not be empty.");
     const size_t colon = part.rfind(':');
     uint16_t port = 0;
     const std::string_view digits = colon == std::string_view::npos ? std::string_view{} : part.substr(colon + 1);
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     if (digits.empty() || parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size() || colon == 0) {
-      return fail(ErrorCode::kInvalidConfig, fmt::format("Invalid url in bootstrap.servers: {}: it must be host:port", part));
+      return fail(ErrorCode::kInvalidConfig, fmt::format("Invalid url in bootstrap.servers: {}", part));
     }
     std::string host(part.substr(0, colon));
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
     servers.push_back({std::move(host), port});
   }
-  if (servers.empty()) return fail(ErrorCode::kInvalidConfig, "No resolvable bootstrap urls given in bootstrap.servers");
   return servers;
 }
 

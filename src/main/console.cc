@@ -27,6 +27,7 @@ class InputThread {
   }
 
   io::Task<Result<size_t>> read(MutableBytes into) {
+    if (ended_) co_return size_t{0};
     done_ = false;
     {
       const std::lock_guard held(shared_->mutex);
@@ -35,9 +36,15 @@ class InputThread {
     }
     if (!thread_.joinable()) thread_ = std::thread([shared = shared_, &loop = loop_] { serve(shared, loop); });
     shared_->changed.notify_one();
-    while (!done_) co_await read_.wait(loop_);
+    while (!done_ && !ended_) co_await read_.wait(loop_);
+    if (ended_) co_return size_t{0};
     if (result_ < 0) co_return fail(ErrorCode::kKafkaStorageError, std::string("cannot read standard input: ") + std::strerror(errno_));
     co_return static_cast<size_t>(result_);
+  }
+  // From now on there is nothing more to read.
+  void end() {
+    ended_ = true;
+    read_.notify_all();
   }
 
  private:
@@ -76,6 +83,7 @@ class InputThread {
   std::thread thread_;
   io::Signal read_;
   bool done_ = false;
+  bool ended_ = false;
   ssize_t result_ = 0;
   int errno_ = 0;
 };
@@ -108,8 +116,16 @@ class RealConsole final : public tool::Console {
     (void)written;
   }
   [[nodiscard]] bool error_is_terminal() const override { return ::isatty(STDERR_FILENO) == 1; }
+  void log(std::string_view level, std::string_view text) override { write_error(log_line(level, text)); }
   [[nodiscard]] bool interrupted() const override { return interrupted_; }
-  void interrupt() { interrupted_ = true; }
+  void mind_interrupts() override { minds_ = true; }
+  // False: the tool does not care, and the program is to end now.
+  bool interrupt() {
+    if (!minds_ || interrupted_) return false;
+    interrupted_ = true;
+    input_.end();
+    return true;
+  }
 
  private:
   static constexpr size_t kFlushBytes = 64 * 1024;
@@ -117,7 +133,21 @@ class RealConsole final : public tool::Console {
   std::string output_;
   bool broken_ = false;
   bool interrupted_ = false;
+  bool minds_ = false;
 };
+
+// A tool that minds interrupts has this long to end.
+constexpr std::chrono::seconds kGrace{5};
+
+[[noreturn]] void end_now(RealConsole& console, int signal) {
+  console.flush();
+  ::_exit(128 + signal);
+}
+
+io::Task<> end_later(io::Loop& loop, RealConsole& console, int signal) {
+  co_await io::sleep_for(loop, kGrace);
+  end_now(console, signal);
+}
 
 io::Task<> run(const tool::ToolEntry& entry, tool::ToolContext& context, tool::Arguments arguments, int& code) {
   code = co_await entry.run(context, std::move(arguments));
@@ -131,16 +161,18 @@ int run_tool(const tool::ToolEntry& entry, std::string name, std::vector<std::st
   install_tool_log();
   io::real::RealNode node({.shards = 1, .read_threads = 1, .sync_threads = 1});
   RealConsole console(node.worlds()[0].loop);
-  int interrupts = 0;
+  int ended_by = 0;
   node.on_stop_signal([&](int signal) {
-    console.interrupt();
-    if (++interrupts > 1) ::_exit(128 + signal);
+    if (!console.interrupt()) end_now(console, signal);
+    ended_by = signal;
+    io::spawn_now(node.worlds()[0].loop, end_later(node.worlds()[0].loop, console, signal));
   });
-  tool::ToolContext context{.world = node.worlds()[0], .console = console, .name = std::move(name)};
+  tool::ToolContext context{.world = node.worlds()[0], .console = console, .name = std::move(name), .version = SAMSA_VERSION};
   int code = 1;
   node.run_until_done(run(entry, context, std::move(arguments), code));
   console.flush();
   std::fflush(stderr);
+  if (ended_by != 0) code = 128 + ended_by;
   // The input thread may still sit in a read, so nothing is unwound from here on.
   ::_exit(code);
 }

@@ -52,9 +52,15 @@ void install_server_log() {
   });
 }
 
+std::string log_line(std::string_view level, std::string_view line) {
+  std::string time = time_text();
+  time[19] = ',';  // As Java's loggers write it.
+  return fmt::format("[{}] {} {}\n", time, level, line);
+}
+
 void install_tool_log() {
   set_log_level(LogLevel::kWarn);
-  set_log_sink([](LogLevel level, std::string_view, std::string_view line) { put(fmt::format("{} {}\n", log_level_name(level), line)); });
+  set_log_sink([](LogLevel level, std::string_view, std::string_view line) { put(log_line(log_level_name(level), line)); });
 }
 
 }  // namespace samsa::main

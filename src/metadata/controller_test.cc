@@ -161,7 +161,8 @@ TEST(Controller, CreatesTopicsAndRefusesBadOnes) {
   EXPECT_EQ(f.create("a.b", 1, 1).topics[0].error_code, 0);
   EXPECT_EQ(f.create("a_b", 1, 1).topics[0].error_message->str(), "Topic 'a_b' collides with existing topic: a.b");
   EXPECT_EQ(f.create("many", 1, 2).topics[0].error_message->str(),
-            "Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because only 1 broker(s) are registered.");
+            "Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because only 1 broker(s) are registered or some brokers have "
+            "all their log directories cordoned.");
   EXPECT_EQ(f.create("zero", 0, 1).topics[0].error_code, 37);
   EXPECT_EQ(f.create("none", 1, 0).topics[0].error_code, 38);
   EXPECT_EQ(f.create("conf", 1, 1, {{"bad.key", "x"}}).topics[0].error_code, 40);

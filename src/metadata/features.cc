@@ -64,8 +64,11 @@ Result<int16_t> parse_metadata_version(std::string_view text) {
   if (read.ec == std::errc() && read.ptr == text.data() + text.size() && number >= kMinMetadataVersion && number <= kLatestMetadataVersion) {
     return number;
   }
-  return fail(ErrorCode::kInvalidRequest, fmt::format("Version {} is not a valid metadata.version: {} to {} are known.", text,
-                                                      metadata_version_text(kMinMetadataVersion), metadata_version_text(kLatestMetadataVersion)));
+  std::string known;
+  for (const auto& l : kLevels) {
+    if (l.level >= kMinMetadataVersion && l.level <= kLatestMetadataVersion) known += (known.empty() ? "" : ", ") + std::string(l.text);
+  }
+  return fail(ErrorCode::kInvalidRequest, fmt::format("Unknown metadata.version '{}'. Supported metadata.version are: {}", text, known));
 }
 
 std::map<std::string, int16_t> default_features(int16_t metadata_version) {

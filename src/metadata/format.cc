@@ -14,18 +14,23 @@ namespace samsa::metadata {
 
 namespace {
 
+// The features of a new cluster, in the order of their records.
+std::vector<std::pair<std::string, int16_t>> initial_features(int16_t metadata_version, const std::map<std::string, int16_t>& levels) {
+  std::vector<std::pair<std::string, int16_t>> features{{std::string(kMetadataVersion), metadata_version}};
+  for (const auto& [name, level] : levels) {
+    // kraft.version stands in the voters' snapshot, level 0 is no record.
+    if (name != kKraftVersion && name != kMetadataVersion && level > 0) features.emplace_back(name, level);
+  }
+  return features;
+}
+
 std::vector<Buffer> feature_records(int16_t metadata_version, const std::map<std::string, int16_t>& levels) {
   std::vector<Buffer> records;
-  const auto add = [&](std::string_view name, int16_t level) {
+  for (const auto& [name, level] : initial_features(metadata_version, levels)) {
     protocol::FeatureLevelRecord record;
     record.name = protocol::Text(name);
     record.feature_level = level;
     records.push_back(encode(record));
-  };
-  add(kMetadataVersion, metadata_version);
-  for (const auto& [name, level] : levels) {
-    // kraft.version stands in the voters' snapshot, level 0 is no record.
-    if (name != kKraftVersion && name != kMetadataVersion && level > 0) add(name, level);
   }
   return records;
 }
@@ -164,7 +169,8 @@ Result<FormatReport> format_directories(io::Disk& disk, const FormatOptions& giv
     TRY(storage::write_meta_properties(disk, directory,
                                        {.version = 1, .cluster_id = options.cluster_id, .node_id = NodeId(options.node_id), .directory_id = id}));
   }
-  return FormatReport{plan.fresh, plan.formatted, plan.metadata_version, metadata_version_text(plan.metadata_version)};
+  return FormatReport{plan.fresh, plan.formatted, plan.metadata_version, metadata_version_text(plan.metadata_version),
+                      initial_features(plan.metadata_version, plan.levels)};
 }
 
 Result<std::vector<Buffer>> read_bootstrap(io::Disk& disk, const std::string& metadata_log_dir) {

@@ -49,6 +49,7 @@ struct FormatReport {
   std::vector<std::string> already_formatted;  // Left as they were (ignore_formatted).
   int16_t metadata_version = 0;
   std::string metadata_version_text;  // "4.3-IV0".
+  std::vector<std::pair<std::string, int16_t>> features;  // Of bootstrap.checkpoint, in its order.
 };
 
 // INVALID_REQUEST with a text for people where an option is wrong or a directory is formatted already; KAFKA_STORAGE_ERROR where

@@ -72,7 +72,8 @@ Result<std::vector<std::vector<int32_t>>> place_replicas(const MetadataImage& im
   }
   if (unfenced == 0) return refuse("All brokers are currently fenced.");
   if (replication_factor > total) {
-    return refuse(fmt::format("The target replication factor of {} cannot be reached because only {} broker(s) are registered.", replication_factor, total));
+    return refuse(fmt::format("The target replication factor of {} cannot be reached because only {} broker(s) are registered "
+                              "or some brokers have all their log directories cordoned.", replication_factor, total));
   }
   std::vector<Rack> racks;
   for (auto& [name, rack] : by_name) {

@@ -53,9 +53,10 @@ io::Task<int> run_broker_api_versions(ToolContext& context, Arguments arguments)
   options.value("bootstrap-server", "server(s) to use for bootstrapping", "REQUIRED: The server to connect to.")
       .value("command-config", "command config property file", "A file of settings for the admin client.");
   if (const auto parsed = options.parse(arguments); !parsed) co_return refuse(context, parsed.error().text());
-  if (arguments.empty() || options.has("help")) co_return refuse(context, options.usage());
-  if (const auto servers = options.require("bootstrap-server"); !servers) co_return refuse(context, servers.error().text() + "\n" + options.usage());
-  const auto outcome = co_await run(context, options);
+  if (const auto code = answer_help(context, arguments, options)) co_return *code;
+  if (const auto servers = options.require("bootstrap-server"); !servers) co_return refuse(context, servers.error().text(), options);
+  auto outcome = options.single();
+  if (outcome) outcome = co_await run(context, options);
   if (!outcome) co_return refuse(context, outcome.error().text());
   co_return 0;
 }

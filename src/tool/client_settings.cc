@@ -12,21 +12,22 @@ class Reader {
  public:
   explicit Reader(const ClientProperties& properties) : properties_(properties) {}
 
+  // `type` is the setting's type in Kafka; complaints name it.
   template <class T>
-  void number(const char* name, T& into, int64_t min, int64_t max) {
+  void number(const char* name, T& into, int64_t min, int64_t max, const char* type = "INT") {
     const auto found = properties_.find(name);
     if (found == properties_.end()) return;
     int64_t value = 0;
     const auto& text = found->second;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return wrong(name, text, "Not a number of type INT");
+    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return wrong(name, text, fmt::format("Not a number of type {}", type));
     if (value < min) return wrong(name, text, fmt::format("Value must be at least {}", min));
     if (value > max) return wrong(name, text, fmt::format("Value must be no more than {}", max));
     into = static_cast<T>(value);
   }
-  void duration(const char* name, std::chrono::milliseconds& into) {
+  void duration(const char* name, std::chrono::milliseconds& into, const char* type = "INT") {
     int64_t value = into.count();
-    number(name, value, 0, INT64_MAX / 4);
+    number(name, value, 0, INT64_MAX / 4, type);
     into = std::chrono::milliseconds(value);
   }
   void flag(const char* name, bool& into) {
@@ -74,7 +75,7 @@ Result<client::ProducerConfig> producer_config(const ClientProperties& propertie
   Reader read(properties);
   read.choice<int16_t>("acks", config.acks, {{"all", -1}, {"-1", -1}, {"0", 0}, {"1", 1}});
   read.number("batch.size", config.batch_size, 0, INT32_MAX);
-  read.duration("linger.ms", config.linger);
+  read.duration("linger.ms", config.linger, "LONG");
   using protocol::Codec;
   read.choice<Codec>("compression.type", config.codec, {{"none", Codec::kNone}, {"gzip", Codec::kGzip}, {"snappy", Codec::kSnappy},
                                                         {"lz4", Codec::kLz4}, {"zstd", Codec::kZstd}});
@@ -85,10 +86,10 @@ Result<client::ProducerConfig> producer_config(const ClientProperties& propertie
   read.number("retries", config.retries, 0, INT32_MAX);
   read.duration("delivery.timeout.ms", config.delivery_timeout);
   read.duration("request.timeout.ms", config.request_timeout);
-  read.duration("max.block.ms", config.max_block);
-  read.duration("retry.backoff.ms", config.retry_backoff);
+  read.duration("max.block.ms", config.max_block, "LONG");
+  read.duration("retry.backoff.ms", config.retry_backoff, "LONG");
   read.number("max.request.size", config.max_request_size, 0, INT32_MAX);
-  read.number("buffer.memory", config.buffer_memory, 0, INT64_MAX);
+  read.number("buffer.memory", config.buffer_memory, 0, INT64_MAX, "LONG");
   if (config.idempotence && config.acks != -1 && properties.contains("enable.idempotence")) {
     read.wrong("acks", properties.contains("acks") ? properties.at("acks") : "", "Must set acks to all in order to use the idempotent producer");
   }

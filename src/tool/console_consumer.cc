@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include <cctype>
 #include <charconv>
+#include <set>
 
 #include "client/consumer.h"
 #include "tool/client_settings.h"
@@ -20,13 +22,13 @@ Options declare() {
       .value("include", "Java regex (String)", "A regular expression of the topics to read.")
       .value("partition", "partition", "Read only this partition, from the end unless --offset or --from-beginning says otherwise.")
       .value("offset", "consume offset", "Where to begin in the partition: a number, earliest or latest.", "latest")
-      .value("consumer-property", "consumer_prop", "A setting of the consumer, as --command-property. Deprecated.")
-      .value("command-property", "consumer_prop", "A setting of the consumer.")
+      .values("consumer-property", "consumer_prop", "A setting of the consumer, as --command-property. Deprecated.")
+      .values("command-property", "consumer_prop", "A setting of the consumer.")
       .value("consumer.config", "config file", "A file of settings of the consumer, as --command-config. Deprecated.")
       .value("command-config", "config file", "A file of settings of the consumer.")
       .value("formatter", "class", "The class that writes records.", "org.apache.kafka.tools.consumer.DefaultMessageFormatter")
-      .value("property", "prop", "A property of the formatter, as --formatter-property. Deprecated.")
-      .value("formatter-property", "prop", "A property of the formatter: print.timestamp, print.key, print.offset, print.epoch, print.partition, print.headers, "
+      .values("property", "prop", "A property of the formatter, as --formatter-property. Deprecated.")
+      .values("formatter-property", "prop", "A property of the formatter: print.timestamp, print.key, print.offset, print.epoch, print.partition, print.headers, "
                                            "print.value, key.separator, line.separator, headers.separator, null.literal, key.deserializer, "
                                            "value.deserializer, header.deserializer.")
       .value("formatter-config", "config file", "A file of properties of the formatter.")
@@ -43,45 +45,57 @@ Options declare() {
   return options;
 }
 
-Result<void> check(const Options& options) {
-  if (options.has("topic") == options.has("include")) return fail(ErrorCode::kInvalidRequest, "Exactly one of --include/--topic is required. ");
+Result<void> check(ToolContext& context, const Options& options) {
+  if (options.has("topic") == options.has("include")) {
+    return fail(ErrorCode::kInvalidRequest, "Exactly one of the following arguments is required: [topic], [include]");
+  }
   if (options.has("partition")) {
     if (!options.has("topic")) return fail(ErrorCode::kInvalidRequest, "The topic is required when partition is specified.");
     if (options.has("from-beginning") && options.has("offset")) {
       return fail(ErrorCode::kInvalidRequest, "Options from-beginning and offset cannot be specified together.");
     }
-    if (options.has("group")) return fail(ErrorCode::kInvalidRequest, "Options group and partition cannot be specified together.");
   } else if (options.has("offset")) {
     return fail(ErrorCode::kInvalidRequest, "The partition is required when offset is specified.");
   }
-  return options.require("bootstrap-server");
+  TRY(options.require("bootstrap-server"));
+  for (const auto& [first, second] : {std::pair{"consumer-property", "command-property"}, std::pair{"consumer.config", "command-config"}}) {
+    if (options.has(first) && options.has(second)) {
+      return fail(ErrorCode::kInvalidRequest, fmt::format("Options --{} and --{} cannot be specified together.", first, second));
+    }
+    if (!options.has(first)) continue;
+    context.console.write(fmt::format("Option --{} is deprecated and will be removed in a future version. Use --{} instead.\n", first, second));
+  }
+  return {};
 }
 
+// The one group that --group, a properties file and properties name; empty: none.
+Result<std::string> group_of(const Options& options, const ClientProperties& from_file, const ClientProperties& given) {
+  std::set<std::string> names;
+  if (const auto group = options.get("group")) names.insert(*group);
+  for (const auto* properties : {&from_file, &given}) {
+    if (const auto found = properties->find("group.id"); found != properties->end()) names.insert(found->second);
+  }
+  if (names.size() > 1) {
+    return fail(ErrorCode::kInvalidRequest, fmt::format("The group ids provided in different places (directly using '--group', via '--consumer-property', or via "
+                                                        "'--consumer.config') do not match. Detected group ids: '{}'", fmt::join(names, "', '")));
+  }
+  if (names.empty()) return std::string();
+  if (options.has("partition")) return fail(ErrorCode::kInvalidRequest, "Options group and partition cannot be specified together.");
+  return *names.begin();
+}
+
+// INVALID_REQUEST: a wrong command line.
 Result<ClientProperties> consumer_properties(ToolContext& context, const Options& options) {
   ClientProperties properties;
-  std::string group = options.get_or("group", "");
-  const auto merge = [&](const ClientProperties& from) -> Result<void> {
-    for (const auto& [key, value] : from) {
-      if (key == "group.id") {
-        if (!group.empty() && group != value) {
-          return fail(ErrorCode::kInvalidConfig,
-                      fmt::format("The group ids provided in different places (directly using '--group', via '--consumer-property', or via "
-                                  "'--consumer.config') do not match. Detected group ids: '{}', '{}'", group, value));
-        }
-        group = value;
-      }
-      properties[key] = value;
-    }
-    return {};
-  };
   for (const char* name : {"consumer.config", "command-config"}) {
     if (const auto file = options.get(name)) {
-      TRY_ASSIGN(const auto loaded, load_properties(context, *file));
-      TRY(merge(loaded));
+      TRY_ASSIGN(properties, load_properties(context, *file));
     }
   }
-  TRY(merge(parse_key_values(options.all("consumer-property"))));
-  TRY(merge(parse_key_values(options.all("command-property"))));
+  ClientProperties given = parse_key_values(options.all("consumer-property"));
+  given.merge(parse_key_values(options.all("command-property")));
+  TRY_ASSIGN(std::string group, group_of(options, properties, given));
+  for (const auto& [key, value] : given) properties[key] = value;
   const auto reset = properties.find("auto.offset.reset");
   if (reset == properties.end()) {
     properties["auto.offset.reset"] = options.has("from-beginning") ? "earliest" : "latest";
@@ -104,11 +118,17 @@ Result<std::unique_ptr<Formatter>> formatter_of(ToolContext& context, const Opti
   if (const auto file = options.get("formatter-config")) {
     TRY_ASSIGN(properties, load_properties(context, *file));
   }
-  for (const char* name : {"property", "formatter-property"}) {
-    for (const auto& [key, value] : parse_key_values(options.all(name))) properties[key] = value;
+  if (options.has("property")) {
+    if (options.has("formatter-property")) {
+      return fail(ErrorCode::kInvalidRequest, "Options --property and --formatter-property cannot be specified together.");
+    }
+    context.console.write("Option --property is deprecated and will be removed in a future version. Use --formatter-property instead.\n");
   }
   if (const auto name = options.get("key-deserializer")) properties["key.deserializer"] = *name;
   if (const auto name = options.get("value-deserializer")) properties["value.deserializer"] = *name;
+  for (const char* name : {"property", "formatter-property"}) {
+    for (const auto& [key, value] : parse_key_values(options.all(name))) properties[key] = value;
+  }
   return make_formatter(*options.get("formatter"), properties);
 }
 
@@ -116,8 +136,10 @@ Result<std::unique_ptr<Formatter>> formatter_of(ToolContext& context, const Opti
 Result<Offset> start_offset(const Options& options) {
   if (!options.has("offset")) return options.has("from-beginning") ? Offset{-2} : Offset{-1};
   const std::string text = *options.get("offset");
-  if (text == "earliest") return -2;
-  if (text == "latest") return -1;
+  std::string word = text;
+  for (char& c : word) c = static_cast<char>(std::tolower(c));
+  if (word == "earliest") return -2;
+  if (word == "latest") return -1;
   Offset offset = -1;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), offset);
   if (parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size() && offset >= 0) return offset;
@@ -127,9 +149,9 @@ Result<Offset> start_offset(const Options& options) {
 
 io::Task<Result<void>> begin(client::Cluster& cluster, client::Consumer& consumer, const Options& options) {
   if (const auto partition = options.get("partition")) {
-    CO_TRY_ASSIGN(const auto number, options.number("partition", 0, INT32_MAX));
+    CO_TRY_ASSIGN(const auto number, options.integer("partition"));
     CO_TRY_ASSIGN(const Offset offset, start_offset(options));
-    const TopicPartition wanted{*options.get("topic"), static_cast<int32_t>(*number)};
+    const TopicPartition wanted{*options.get("topic"), *number};
     consumer.assign({wanted});
     consumer.seek(wanted, offset);
     co_return Result<void>{};
@@ -178,12 +200,12 @@ class Printer {
     while (!done() && !context_.console.interrupted()) {
       auto records = co_await consumer_.poll(std::min(limits_.timeout, std::chrono::milliseconds(200)));
       if (!records) {
-        context_.console.write_error(fmt::format("ERROR Error processing message, terminating consumer process: {}\n", records.error().describe()));
+        context_.console.log("ERROR", "Error processing message, terminating consumer process: \n" + exception_text(records.error()));
         co_return 0;
       }
       if (!records->empty()) last = clock.now();
       if (records->empty() && clock.now() >= io::after(last, limits_.timeout)) {
-        context_.console.write_error("ERROR Error processing message, terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException\n");
+        context_.console.log("ERROR", "Error processing message, terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException");
         co_return 0;
       }
       if (!print(*records)) co_return failed_ ? 1 : 0;
@@ -199,7 +221,7 @@ class Printer {
       ++count_;
       const auto written = formatter_.format(records[next], text);
       if (written) continue;
-      context_.console.write_error(fmt::format("ERROR {}: {}\n", limits_.skip_errors ? "Error processing message, skipping this message" : "Unknown error when running consumer",
+      context_.console.log("ERROR", fmt::format("{}: \n{}", limits_.skip_errors ? "Error processing message, skipping this message" : "Unknown error when running consumer",
                                                written.error().text()));
       failed_ = !limits_.skip_errors;
     }
@@ -228,36 +250,46 @@ class Printer {
 
 io::Task<int> run_console_consumer(ToolContext& context, Arguments arguments) {
   Options options = declare();
-  const auto parsed = options.parse(arguments);
-  if (!parsed) co_return refuse(context, parsed.error().text() + "\n" + options.usage());
-  if (arguments.empty() || options.has("help")) co_return refuse(context, options.usage());
-  const auto valid = check(options);
-  if (!valid) co_return refuse(context, valid.error().text() + "\n" + options.usage());
-  const auto offset = start_offset(options);
-  if (!offset) co_return refuse(context, offset.error().text() + "\n" + options.usage());
-  const auto maximum = options.number("max-messages", -1, INT32_MAX);
-  if (!maximum) co_return refuse(context, maximum.error().text());
-  const auto timeout = options.number("timeout-ms", INT32_MIN, INT32_MAX);
-  if (!timeout) co_return refuse(context, timeout.error().text());
+  if (const auto parsed = options.parse(arguments); !parsed) co_return refuse(context, parsed.error().text(), options);
+  if (const auto code = answer_help(context, arguments, options)) co_return *code;
+  if (const auto partition = options.integer("partition"); !partition) co_return refuse(context, partition.error().text());
+  if (const auto valid = check(context, options); !valid) co_return refuse(context, valid.error().text(), options);
   const auto properties = consumer_properties(context, options);
-  if (!properties) co_return refuse(context, properties.error().text());
-  const auto config = consumer_config(*properties);
-  if (!config) co_return refuse(context, config.error().text());
+  if (!properties) {
+    const bool wrong_words = properties.error().code == ErrorCode::kInvalidRequest;
+    co_return wrong_words ? refuse(context, properties.error().text(), options) : refuse(context, properties.error().text());
+  }
+  if (const auto offset = start_offset(options); !offset) co_return refuse(context, offset.error().text(), options);
+  const auto timeout = options.number("timeout-ms");
+  if (!timeout) co_return refuse(context, timeout.error().text());
   auto formatter = formatter_of(context, options);
-  if (!formatter) co_return refuse(context, formatter.error().text());
+  if (!formatter) co_return refuse(context, formatter.error().text(), options);
+  if (const auto single = options.single(); !single) co_return refuse(context, single.error().text());
+  const auto unknown = [&context](const Error& error) {
+    context.console.log("ERROR", "Unknown error when running consumer: \n" + error.text());
+    return 1;
+  };
+  const auto config = consumer_config(*properties);
+  if (!config) co_return unknown(config.error());
   auto cluster = open_cluster(context, *options.get("bootstrap-server"), {{"client.id", properties->at("client.id")}});
-  if (!cluster) co_return refuse(context, cluster.error().text());
+  if (!cluster) co_return unknown({cluster.error().code, "Failed to construct kafka consumer\nCaused by: " + cluster.error().text()});
 
   client::Consumer consumer(**cluster, *config);
-  const auto begun = co_await begin(**cluster, consumer, options);
-  if (!begun) co_return refuse(context, begun.error().text());
-  const bool endless = !*timeout || **timeout < 0;
+  if (const auto begun = co_await begin(**cluster, consumer, options); !begun) co_return unknown(begun.error());
+  const auto maximum = options.integer("max-messages");
+  if (!maximum) {
+    context.console.write_error("Processed a total of 0 messages\n");
+    co_return unknown(maximum.error());
+  }
+  const bool endless = !*timeout || **timeout < 0 || **timeout > INT32_MAX;
+  // Leaves its group and commits where it is before it ends.
+  context.console.mind_interrupts();
   Printer printer(context, consumer, **formatter,
                   {maximum->value_or(-1), endless ? std::chrono::milliseconds(INT32_MAX) : std::chrono::milliseconds(**timeout), options.has("skip-message-on-error")});
   const int code = co_await printer.run();
   co_await consumer.close();
-  if (options.has("enable-systest-events")) context.console.write("shutdown_complete\n");
   context.console.write_error(fmt::format("Processed a total of {} messages\n", printer.count()));
+  if (options.has("enable-systest-events")) context.console.write("shutdown_complete\n");
   co_return code;
 }
 

@@ -30,12 +30,12 @@ Options declare() {
       .value("max-partition-memory-bytes", "memory in bytes per partition", "Memory per partition; the larger of this and --batch-size counts.", "16384")
       .value("line-reader", "reader_class", "The class that reads lines.", "org.apache.kafka.tools.LineMessageReader")
       .value("socket-buffer-size", "size", "Accepted; the system sizes its buffers itself.", "102400")
-      .value("property", "prop", "A property of the line reader, as --reader-property. Deprecated.")
-      .value("reader-property", "prop", "A property of the line reader: parse.key, key.separator, parse.headers, headers.delimiter, headers.separator, "
+      .values("property", "prop", "A property of the line reader, as --reader-property. Deprecated.")
+      .values("reader-property", "prop", "A property of the line reader: parse.key, key.separator, parse.headers, headers.delimiter, headers.separator, "
                                         "headers.key.separator, null.marker, ignore.error, parse.partition, partition.separator.")
       .value("reader-config", "config file", "A file of properties of the line reader.")
-      .value("producer-property", "producer_prop", "A setting of the producer, as --command-property. Deprecated.")
-      .value("command-property", "producer_prop", "A setting of the producer.")
+      .values("producer-property", "producer_prop", "A setting of the producer, as --command-property. Deprecated.")
+      .values("command-property", "producer_prop", "A setting of the producer.")
       .value("producer.config", "config file", "A file of settings of the producer, as --command-config. Deprecated.")
       .value("command-config", "config file", "A file of settings of the producer.")
       .value("file", "file", "Read this file instead of standard input.");
@@ -44,6 +44,42 @@ Options declare() {
 
 void merge(ClientProperties& into, const ClientProperties& from) {
   for (const auto& [key, value] : from) into[key] = value;
+}
+
+// Old names of options, each with the one that took its place.
+struct OldName {
+  const char* old_name;
+  const char* name;
+};
+constexpr OldName kOldNames[] = {{"producer-property", "command-property"}, {"producer.config", "command-config"}, {"property", "reader-property"}};
+
+Result<void> check(ToolContext& context, const Options& options) {
+  TRY(options.require("topic"));
+  for (const auto& [first, second] : {std::pair{"command-config", "producer.config"}, std::pair{"command-property", "producer-property"},
+                                      std::pair{"reader-property", "property"}}) {
+    if (options.has(first) && options.has(second)) {
+      return fail(ErrorCode::kInvalidRequest, fmt::format("Options --{} and --{} cannot be specified together.", first, second));
+    }
+  }
+  for (const auto& [old_name, name] : kOldNames) {
+    if (!options.has(old_name)) continue;
+    context.console.write(fmt::format("Warning: --{} is deprecated and will be removed in a future version. Use --{} instead.\n", old_name, name));
+  }
+  if (options.has("max-partition-memory-bytes")) {
+    context.console.write("Warning: --max-partition-memory-bytes is deprecated and will be removed in Apache Kafka 5.0. Use --batch-size instead.\n");
+  }
+  if (!options.has("bootstrap-server") && options.has("broker-list")) return {};
+  return check_bootstrap(options);
+}
+
+Result<LineReader> line_reader(ToolContext& context, const Options& options) {
+  ClientProperties properties;
+  if (const auto file = options.get("reader-config")) {
+    TRY_ASSIGN(properties, load_properties(context, *file));
+  }
+  merge(properties, parse_key_values(options.all("property")));
+  merge(properties, parse_key_values(options.all("reader-property")));
+  return LineReader::create(*options.get("topic"), properties);
 }
 
 // The precedence of Java's tool: options given, then --command-property, then --command-config, then the options' standards.
@@ -57,18 +93,30 @@ Result<ClientProperties> producer_properties(ToolContext& context, const Options
   }
   merge(properties, parse_key_values(options.all("producer-property")));
   merge(properties, parse_key_values(options.all("command-property")));
-  const std::pair<const char*, const char*> names[] = {{"linger.ms", "timeout"},
-                                                        {"acks", "request-required-acks"},
-                                                        {"request.timeout.ms", "request-timeout-ms"},
-                                                        {"retries", "message-send-max-retries"},
-                                                        {"retry.backoff.ms", "retry-backoff-ms"},
-                                                        {"batch.size", "batch-size"},
-                                                        {"buffer.memory", "max-memory-bytes"},
-                                                        {"max.block.ms", "max-block-ms"}};
-  for (const auto& [key, option] : names) {
-    if (options.has(option) || !properties.contains(key)) properties[key] = *options.get(option);
+  struct Setting {
+    const char *key, *option;
+    int64_t limit;  // Largest value of the option's type; 0: a text.
+  };
+  constexpr Setting kSettings[] = {{"linger.ms", "timeout", INT64_MAX},
+                                   {"acks", "request-required-acks", 0},
+                                   {"request.timeout.ms", "request-timeout-ms", INT32_MAX},
+                                   {"retries", "message-send-max-retries", INT32_MAX},
+                                   {"retry.backoff.ms", "retry-backoff-ms", INT64_MAX},
+                                   {"send.buffer.bytes", "socket-buffer-size", INT32_MAX},
+                                   {"buffer.memory", "max-memory-bytes", INT64_MAX},
+                                   {"batch.size", "batch-size", INT32_MAX},
+                                   {"batch.size", "max-partition-memory-bytes", INT32_MAX},
+                                   {"metadata.max.age.ms", "metadata-expiry-ms", INT64_MAX},
+                                   {"max.block.ms", "max-block-ms", INT64_MAX}};
+  for (const auto& [key, option, limit] : kSettings) {
+    if (!options.has(option) && properties.contains(key)) continue;
+    if (limit != 0) TRY(options.number(option, -limit - 1, limit));
+    properties[key] = *options.get(option);
   }
-  if (options.has("compression-codec")) properties["compression.type"] = options.get_or("compression-codec", "gzip");
+  if (options.has("compression-codec")) {
+    const std::string codec = options.get_or("compression-codec", "");
+    properties["compression.type"] = codec.empty() ? "gzip" : codec;
+  }
   properties.try_emplace("client.id", "console-producer");
   return properties;
 }
@@ -86,8 +134,8 @@ class Feeder {
     const bool null_value = !record.value;
     // As Java's ErrorLoggingCallback words it.
     const auto complain = [this, topic, key, value_size, null_value](const Error& error) {
-      context_.console.write_error(fmt::format("ERROR Error when sending message to topic {} with key: {}, value: {} with error: {}\n", topic, key,
-                                               null_value ? "null" : fmt::format("{} bytes", value_size), error.describe()));
+      context_.console.log("ERROR", fmt::format("Error when sending message to topic {} with key: {}, value: {} with error:\n{}", topic, key,
+                                               null_value ? "null" : fmt::format("{} bytes", value_size), exception_text(error)));
     };
     auto sent = co_await producer_.send(std::move(record), [this, complain](const Result<client::RecordMetadata>& outcome) {
       if (outcome) progress_.add(1);
@@ -112,6 +160,7 @@ class Source {
  public:
   Source(ToolContext& context, std::shared_ptr<io::File> file) : context_(context), file_(std::move(file)) {}
   io::Task<Result<size_t>> read(MutableBytes into) {
+    if (context_.console.interrupted()) co_return size_t{0};
     if (!file_) co_return co_await context_.console.read(into);
     CO_TRY_ASSIGN(const size_t n, co_await file_->read_at_async(into, offset_));
     offset_ += n;
@@ -143,26 +192,17 @@ io::Task<Result<void>> feed_all(Source& source, Feeder& feeder) {
 
 io::Task<int> run_console_producer(ToolContext& context, Arguments arguments) {
   Options options = declare();
-  const auto parsed = options.parse(arguments);
-  if (!parsed) co_return refuse(context, parsed.error().text() + "\n" + options.usage());
-  if (arguments.empty() || options.has("help")) co_return refuse(context, options.usage());
-  if (const auto topic = options.require("topic"); !topic) co_return refuse(context, topic.error().text() + "\n" + options.usage());
-  const auto servers = options.has("bootstrap-server") ? options.get("bootstrap-server") : options.get("broker-list");
-  if (!servers) co_return refuse(context, "Missing required argument \"[bootstrap-server]\"\n" + options.usage());
-
+  if (const auto parsed = options.parse(arguments); !parsed) co_return refuse(context, parsed.error().text(), options);
+  if (const auto code = answer_help(context, arguments, options)) co_return *code;
+  if (const auto valid = check(context, options); !valid) co_return refuse(context, valid.error().text(), options);
+  if (const auto single = options.single(); !single) co_return refuse(context, single.error().text());
+  auto reader = line_reader(context, options);
+  if (!reader) co_return refuse(context, reader.error().text());
   auto properties = producer_properties(context, options);
   if (!properties) co_return refuse(context, properties.error().text());
   const auto config = producer_config(*properties);
   if (!config) co_return refuse(context, config.error().text());
-  ClientProperties reader_properties = parse_key_values(options.all("property"));
-  if (const auto file = options.get("reader-config")) {
-    auto loaded = load_properties(context, *file);
-    if (!loaded) co_return refuse(context, loaded.error().text());
-    merge(reader_properties, *loaded);
-  }
-  merge(reader_properties, parse_key_values(options.all("reader-property")));
-  auto reader = LineReader::create(*options.get("topic"), reader_properties);
-  if (!reader) co_return refuse(context, reader.error().text());
+  const auto servers = options.has("bootstrap-server") ? options.get("bootstrap-server") : options.get("broker-list");
   auto cluster = open_cluster(context, *servers, {{"client.id", (*properties)["client.id"]}});
   if (!cluster) co_return refuse(context, cluster.error().text());
   std::shared_ptr<io::File> file;
@@ -172,6 +212,8 @@ io::Task<int> run_console_producer(ToolContext& context, Arguments arguments) {
     file = *opened;
   }
 
+  // What was read before an interrupt is still sent.
+  context.console.mind_interrupts();
   client::Producer producer(**cluster, *config);
   Feeder feeder(context, producer, std::move(*reader), options.has("sync"));
   Source source(context, std::move(file));

@@ -1,6 +1,7 @@
 #include "tool/consumer_groups.h"
 
 #include <fmt/format.h>
+#include <re2/re2.h>
 
 #include <algorithm>
 #include <set>
@@ -14,20 +15,20 @@
 namespace samsa::tool {
 namespace {
 
-constexpr const char* kActions[] = {"list", "describe", "delete", "reset-offsets", "delete-offsets"};
-const std::vector<std::string> kScenarios = {"to-offset", "shift-by", "to-datetime", "by-duration", "to-earliest", "to-latest", "to-current", "from-file"};
+constexpr const char* kActions[] = {"list", "describe", "delete", "reset-offsets", "delete-offsets", "validate-regex"};
+const std::vector<std::string> kScenarios = {"to-offset", "to-datetime", "by-duration", "to-earliest", "to-latest", "to-current", "shift-by", "from-file"};
 
 Options declare() {
   Options options("This tool helps to list all consumer groups, describe a consumer group, delete consumer group info, or reset consumer group offsets.");
   options.value("bootstrap-server", "server to connect to", "REQUIRED: The servers to connect to.")
-      .value("group", "consumer group", "The group to act on. May be given more than once.")
-      .value("topic", "topic", "The topic whose offsets are reset or deleted; topic:0,1,2 for some partitions. May be given more than once.")
+      .values("group", "consumer group", "The group to act on. May be given more than once.")
+      .values("topic", "topic", "The topic whose offsets are reset or deleted; topic:0,1,2 for some partitions. May be given more than once.")
       .flag("all-topics", "With --reset-offsets: all topics that the group has offsets of.")
       .flag("list", "List all consumer groups.")
       .flag("describe", "Show the group's offsets and lag, members or state.")
       .flag("all-groups", "Act on all groups.")
       .flag("delete", "Delete groups.")
-      .value("timeout", "timeout (ms)", "Milliseconds that an operation may take.", "5000")
+      .value("timeout", "timeout (ms)", "Milliseconds that an operation may take.", "30000")
       .value("command-config", "command config property file", "A file of settings for the admin client.")
       .flag("reset-offsets", "Set the offsets of a group without active members.")
       .flag("delete-offsets", "Delete the group's offsets of topics.")
@@ -43,10 +44,16 @@ Options declare() {
       .flag("to-current", "Reset to the current offset.")
       .value("shift-by", "number-of-offsets", "Reset by this many records forward, or backward where negative.")
       .flag("members", "With --describe: the members.")
+      .only_with({"describe"})
       .flag("verbose", "With --describe: more.")
+      .only_with({"describe"})
       .flag("offsets", "With --describe: offsets and lag. The standard.")
+      .only_with({"describe"})
       .optional_value("state", "String", "With --describe: the state; with --list: states shown, or only groups in these states.")
-      .optional_value("type", "String", "With --list: types shown, or only groups of these types.");
+      .only_with({"describe", "list"})
+      .optional_value("type", "String", "With --list: types shown, or only groups of these types.")
+      .only_with({"list"})
+      .value("validate-regex", "regex", "Say whether this is a regular expression that a subscription may have (RE2).");
   return options;
 }
 
@@ -55,8 +62,12 @@ Result<void> check_reset(ToolContext& context, const Options& options) {
     return fail(ErrorCode::kInvalidRequest, "Option [reset-offsets] only accepts one of [execute] and [dry-run]");
   }
   if (!options.has("dry-run") && !options.has("execute")) {
-    context.console.write_error("WARN: No action will be performed as the --execute option is missing. You should add the --dry-run option explicitly if you "
-                                "are scripting this command.\n");
+    context.console.write_error("WARN: No action will be performed as the --execute option is missing. In version 5.0, this command will require either "
+                                "--dry-run or --execute to be specified. You should add the --dry-run option explicitly if you are scripting this command and "
+                                "want to keep the current default behavior without prompting.\n");
+  }
+  if (!options.has("group") && !options.has("all-groups")) {
+    return fail(ErrorCode::kInvalidRequest, "Option [reset-offsets] takes one of these options: [group], [all-groups]");
   }
   for (const auto& scenario : kScenarios) {
     auto others = kScenarios;
@@ -74,9 +85,9 @@ Result<void> check_reset(ToolContext& context, const Options& options) {
 }
 
 Result<void> check(ToolContext& context, const Options& options) {
-  TRY(options.require("bootstrap-server"));
+  if (!options.has("validate-regex")) TRY(options.require("bootstrap-server"));
   const bool scoped = options.has("group") || options.has("all-groups");
-  for (const char* action : {"describe", "delete", "reset-offsets"}) {
+  for (const char* action : {"describe", "delete"}) {
     if (options.has(action) && !scoped) {
       return fail(ErrorCode::kInvalidRequest, fmt::format("Option [{}] takes one of these options: [group], [all-groups]", action));
     }
@@ -398,40 +409,75 @@ io::Task<Result<void>> GroupCommand::remove() {
     co_return Result<void>{};
   }
   context_.console.write("\nError: Deletion of some consumer groups failed:\n");
-  for (const auto& [id, error] : failed) context_.console.write(fmt::format("* Group '{}' could not be deleted due to: {}\n", id, error.text()));
+  for (const auto& [id, error] : failed) context_.console.write(fmt::format("* Group '{}' could not be deleted due to: {}\n", id, exception_text(error)));
   if (!done.empty()) context_.console.write(fmt::format("\nThese consumer groups were deleted successfully: '{}'\n", fmt::join(done, "', '")));
   co_return Result<void>{};
 }
 
+namespace {
+
+// What Java's tools say of a wrong regular expression.
+std::string_view wrong_regex(re2::RE2::ErrorCode code) {
+  switch (code) {
+    case re2::RE2::ErrorBadEscape: return "invalid escape sequence";
+    case re2::RE2::ErrorBadCharClass: return "invalid character class";
+    case re2::RE2::ErrorBadCharRange: return "invalid character class range";
+    case re2::RE2::ErrorMissingBracket: return "missing closing ]";
+    case re2::RE2::ErrorMissingParen: return "missing closing )";
+    case re2::RE2::ErrorTrailingBackslash: return "trailing backslash at end of expression";
+    case re2::RE2::ErrorRepeatArgument: return "missing argument to repetition operator";
+    case re2::RE2::ErrorRepeatSize: return "invalid repeat count";
+    case re2::RE2::ErrorRepeatOp: return "invalid nested repetition operator";
+    case re2::RE2::ErrorBadPerlOp: return "invalid or unsupported Perl syntax";
+    case re2::RE2::ErrorBadUTF8: return "invalid UTF-8";
+    case re2::RE2::ErrorBadNamedCapture: return "invalid named capture";
+    default: return "expression cannot be used";
+  }
+}
+
+void validate_regex(ToolContext& context, const std::string& text) {
+  const re2::RE2 pattern(text, re2::RE2::Quiet);
+  if (pattern.ok()) context.console.write(fmt::format("The regular expression `{}` is valid.\n", text));
+  else context.console.write(fmt::format("The regular expression `{}` is invalid: {}.\n", text, wrong_regex(pattern.error_code())));
+}
+
+io::Task<Result<void>> run_action(ToolContext& context, const Options& options) {
+  for (const char* number : {"to-offset", "shift-by", "timeout"}) {
+    if (const auto valid = options.number(number); !valid) co_return fail(ErrorCode::kInvalidConfig, valid.error().text());
+  }
+  if (const auto valid = options.single(); !valid) co_return fail(ErrorCode::kInvalidConfig, valid.error().text());
+  CO_TRY_ASSIGN(auto cluster, open_admin(context, options));
+  GroupCommand command(context, *cluster, options);
+  if (options.has("list")) co_return co_await command.list();
+  if (options.has("describe")) co_return co_await command.describe();
+  if (options.has("delete")) co_return co_await command.remove();
+  if (options.has("reset-offsets")) co_return co_await command.reset_offsets();
+  co_return co_await command.delete_offsets();
+}
+
+}  // namespace
+
 io::Task<int> run_consumer_groups(ToolContext& context, Arguments arguments) {
   Options options = declare();
-  if (const auto parsed = options.parse(arguments); !parsed) co_return refuse(context, parsed.error().text() + "\n" + options.usage());
-  if (arguments.empty() || options.has("help")) co_return refuse(context, options.usage());
-  if (const auto valid = check(context, options); !valid) co_return refuse(context, valid.error().text() + "\n" + options.usage());
+  if (const auto parsed = options.parse(arguments); !parsed) co_return refuse(context, parsed.error().text());
+  if (const auto code = answer_help(context, arguments, options)) co_return *code;
+  if (const auto valid = check(context, options); !valid) co_return refuse(context, valid.error().text(), options);
   const auto actions = std::count_if(std::begin(kActions), std::end(kActions), [&](const char* action) { return options.has(action); });
-  if (actions != 1) {
-    co_return refuse(context, "Command must include exactly one action: --list, --describe, --delete, --reset-offsets, --delete-offsets\n" + options.usage());
+  if (actions != 1) co_return refuse(context, fmt::format("Command must include exactly one action: --{}", fmt::join(kActions, ", --")), options);
+  if (const auto regex = options.get("validate-regex")) {
+    validate_regex(context, *regex);
+    co_return 0;
   }
-  std::map<std::string, std::string> properties;
-  if (const auto file = options.get("command-config")) {
-    auto loaded = load_properties(context, *file);
-    if (!loaded) co_return refuse(context, loaded.error().text());
-    properties = std::move(*loaded);
-  }
-  properties.try_emplace("default.api.timeout.ms", *options.get("timeout"));
-  auto cluster = open_cluster(context, *options.get("bootstrap-server"), properties);
-  if (!cluster) co_return refuse(context, cluster.error().text());
-  GroupCommand command(context, **cluster, options);
-  Result<void> outcome;
-  if (options.has("list")) outcome = co_await command.list();
-  else if (options.has("describe")) outcome = co_await command.describe();
-  else if (options.has("delete")) outcome = co_await command.remove();
-  else if (options.has("reset-offsets")) outcome = co_await command.reset_offsets();
-  else outcome = co_await command.delete_offsets();
+  const auto outcome = co_await run_action(context, options);
   if (outcome) co_return 0;
-  if (outcome.error().code == ErrorCode::kInvalidRequest) co_return refuse(context, outcome.error().text() + "\n" + options.usage());
-  // Java's tool prints this and ends with 0.
-  context.console.write(fmt::format("\nError: Executing consumer group command failed due to {}\n", outcome.error().text()));
+  const Error& error = outcome.error();
+  if (error.code == ErrorCode::kInvalidRequest) co_return refuse(context, error.text(), options);
+  // What no broker said is no exception of Kafka's.
+  const bool own = error.code == ErrorCode::kInvalidConfig || error.code == ErrorCode::kInvalidTimestamp || error.code == ErrorCode::kKafkaStorageError;
+  const std::string text = own ? error.text() : exception_text(error);
+  // Kafka's tool prints this and ends with 0.
+  context.console.write(fmt::format("\nError: Executing consumer group command failed due to {}\n", text));
+  context.console.write_error(text + "\n");
   co_return 0;
 }
 

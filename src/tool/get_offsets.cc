@@ -99,9 +99,11 @@ io::Task<Result<void>> run(ToolContext& context, const Options& options) {
 io::Task<int> run_get_offsets(ToolContext& context, Arguments arguments) {
   Options options = declare();
   if (const auto parsed = options.parse(arguments); !parsed) co_return refuse(context, "Error occurred: " + parsed.error().text());
-  if (arguments.empty() || options.has("help")) co_return refuse(context, options.usage());
-  if (const auto servers = options.require("bootstrap-server"); !servers) co_return refuse(context, servers.error().text() + "\n" + options.usage());
-  const auto outcome = co_await run(context, options);
+  if (const auto code = answer_help(context, arguments, options)) co_return *code;
+  if (const auto servers = options.require("bootstrap-server"); !servers) co_return refuse(context, servers.error().text(), options);
+  if (const auto servers = check_bootstrap(options); !servers) co_return refuse(context, servers.error().text(), options);
+  auto outcome = options.single();
+  if (outcome) outcome = co_await run(context, options);
   if (!outcome) co_return refuse(context, "Error occurred: " + outcome.error().text());
   co_return 0;
 }

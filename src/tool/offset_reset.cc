@@ -75,7 +75,7 @@ io::Task<Result<GroupCommand::Offsets>> GroupCommand::within_range(Offsets wante
     const Offset start = starts.at(partition), end = ends.at(partition);
     if (offset > end || offset < start) {
       const bool above = offset > end;
-      context_.console.write_error(fmt::format("WARN New offset ({}) is {} offset for topic partition {}. Value will be set to {}\n", offset,
+      context_.console.log("WARN", fmt::format("New offset ({}) is {} offset for topic partition {}. Value will be set to {}", offset,
                                                above ? "higher than latest" : "lower than earliest", partition.to_string(), above ? end : start));
       offset = above ? end : start;
     }
@@ -120,11 +120,12 @@ io::Task<Result<GroupCommand::Offsets>> GroupCommand::plan_from_committed(std::s
 // Lines of topic,partition,offset, or of group,topic,partition,offset.
 Result<std::map<std::string, GroupCommand::Offsets>> GroupCommand::plan_file() {
   const std::string path = *options_.get("from-file");
-  TRY_ASSIGN(const Buffer content, io::read_file(context_.world.disk, path));
+  const auto content = io::read_file(context_.world.disk, path);
+  if (!content) return fail(ErrorCode::kKafkaStorageError, "Unable to read file " + path);
   std::map<std::string, Offsets> plans;
   const auto groups = options_.all("group");
   int number = 0;
-  for (std::string line : cut(std::string(as_text(content)), '\n')) {
+  for (std::string line : cut(std::string(as_text(*content)), '\n')) {
     ++number;
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
@@ -246,7 +247,7 @@ io::Task<Result<void>> GroupCommand::delete_offsets() {
       const ErrorCode code = error_from_wire(partition.error_code);
       partial = partial || code != ErrorCode::kNone;
       lines.push_back(fmt::format("\n{:<15} {:<10} {}", topic.name.view(), partition.partition_index,
-                                  code == ErrorCode::kNone ? "Successful" : "Error: " + std::string(error_text(code))));
+                                  code == ErrorCode::kNone ? "Successful" : "Error: " + exception_text({code, ""})));
     }
   }
   if (top == ErrorCode::kNone && !partial) context_.console.write(fmt::format("Request succeeded for deleting offsets from group {}.\n", id));

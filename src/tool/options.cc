@@ -10,64 +10,71 @@
 namespace samsa::tool {
 
 Options& Options::flag(std::string name, std::string text) {
-  options_.push_back({std::move(name), "", std::move(text), Takes::kNothing, {}, false, {}});
+  options_.push_back({.name = std::move(name), .what = "", .text = std::move(text)});
   return *this;
 }
 
 Options& Options::value(std::string name, std::string what, std::string text, std::optional<std::string> standard) {
-  options_.push_back({std::move(name), std::move(what), std::move(text), Takes::kRequired, std::move(standard), false, {}});
+  options_.push_back({.name = std::move(name), .what = std::move(what), .text = std::move(text), .takes = Takes::kRequired, .standard = std::move(standard)});
+  return *this;
+}
+
+Options& Options::values(std::string name, std::string what, std::string text) {
+  value(std::move(name), std::move(what), std::move(text));
+  options_.back().repeatable = true;
   return *this;
 }
 
 Options& Options::optional_value(std::string name, std::string what, std::string text) {
-  options_.push_back({std::move(name), std::move(what), std::move(text), Takes::kOptional, {}, false, {}});
+  options_.push_back({.name = std::move(name), .what = std::move(what), .text = std::move(text), .takes = Takes::kOptional});
   return *this;
 }
 
-Options& Options::positional() {
-  takes_rest_ = true;
+Options& Options::only_with(std::vector<std::string> names) {
+  options_.back().needs = std::move(names);
   return *this;
 }
 
-Result<Options::Option*> Options::find(std::string_view given) {
-  std::vector<Option*> candidates;
-  for (auto& option : options_) {
-    if (option.name == given) return &option;
-    if (option.name.starts_with(given)) candidates.push_back(&option);
-  }
-  if (candidates.size() == 1) return candidates[0];
-  if (candidates.empty()) return fail(ErrorCode::kInvalidRequest, fmt::format("{} is not a recognized option", given));
-  std::string names;
-  for (const Option* candidate : candidates) names += (names.empty() ? "" : ", ") + candidate->name;
-  return fail(ErrorCode::kInvalidRequest, fmt::format("{} is ambiguous: it may mean {}", given, names));
+Options::Option* Options::find(std::string_view given) {
+  const auto found = std::find_if(options_.begin(), options_.end(), [&](const Option& option) { return option.name == given; });
+  return found == options_.end() ? nullptr : &*found;
 }
 
 Result<void> Options::parse(const std::vector<std::string>& arguments) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
-    if (argument.size() < 2 || argument[0] != '-') {
-      if (!takes_rest_) return fail(ErrorCode::kInvalidRequest, fmt::format("Unexpected argument '{}'", argument));
-      rest_.push_back(argument);
-      continue;
-    }
-    const size_t dashes = argument[1] == '-' ? 2 : 1;
+    if (argument == "--") break;
+    if (argument.size() < 2 || argument[0] != '-') continue;
+    const bool is_long = argument[1] == '-';
     const size_t equals = argument.find('=');
-    TRY_ASSIGN(Option* const option, find(std::string_view(argument).substr(dashes, equals == std::string::npos ? equals : equals - dashes)));
+    const std::string_view name = std::string_view(argument).substr(is_long ? 2 : 1, equals == std::string::npos ? equals : equals - (is_long ? 2 : 1));
+    Option* const option = find(name);
+    // After one dash there may be letters, each an option; Kafka's tools have none.
+    if (option == nullptr) return fail(ErrorCode::kInvalidRequest, fmt::format("{} is not a recognized option", is_long ? name : name.substr(0, 1)));
     option->given = true;
-    if (equals != std::string::npos) {
-      if (option->takes == Takes::kNothing) return fail(ErrorCode::kInvalidRequest, fmt::format("Option {} does not take an argument", option->name));
-      option->values.push_back(argument.substr(equals + 1));
-      continue;
-    }
     if (option->takes == Takes::kNothing) continue;
-    // What looks like an option is one, unless it is a negative number.
-    const bool follows = i + 1 < arguments.size();
-    const bool dashed = follows && arguments[i + 1].size() > 1 && arguments[i + 1][0] == '-' && !std::isdigit(arguments[i + 1][1]);
-    if (follows && !(dashed && find(std::string_view(arguments[i + 1]).substr(arguments[i + 1][1] == '-' ? 2 : 1)))) {
-      option->values.push_back(arguments[++i]);
+    if (equals != std::string::npos) {
+      option->values.push_back(argument.substr(equals + 1));
     } else if (option->takes == Takes::kRequired) {
-      return fail(ErrorCode::kInvalidRequest, fmt::format("Option {} requires an argument", option->name));
+      if (i + 1 == arguments.size()) return fail(ErrorCode::kInvalidRequest, fmt::format("Option {} requires an argument", option->name));
+      option->values.push_back(arguments[++i]);
+    } else if (i + 1 < arguments.size() && (arguments[i + 1].size() < 2 || arguments[i + 1][0] != '-')) {
+      option->values.push_back(arguments[++i]);
     }
+  }
+  for (const auto& option : options_) {
+    if (!option.given || option.needs.empty() || has("help")) continue;
+    if (std::none_of(option.needs.begin(), option.needs.end(), [&](const auto& name) { return has(name); })) {
+      return fail(ErrorCode::kInvalidRequest, fmt::format("Option(s) [{}] are unavailable given other options on the command line", option.name));
+    }
+  }
+  return {};
+}
+
+Result<void> Options::single() const {
+  for (const auto& option : options_) {
+    if (option.repeatable || option.values.size() < 2) continue;
+    return fail(ErrorCode::kInvalidRequest, fmt::format("Found multiple arguments for option {}, but you asked for only one", option.name));
   }
   return {};
 }
@@ -102,6 +109,12 @@ Result<std::optional<int64_t>> Options::number(std::string_view name, int64_t mi
   return number;
 }
 
+Result<std::optional<int32_t>> Options::integer(std::string_view name) const {
+  TRY_ASSIGN(const auto value, number(name, INT32_MIN, INT32_MAX));
+  if (!value) return std::nullopt;
+  return static_cast<int32_t>(*value);
+}
+
 Result<void> Options::require(std::string_view name) const {
   if (has(name)) return {};
   return fail(ErrorCode::kInvalidRequest, fmt::format("Missing required argument \"[{}]\"", name));
@@ -119,7 +132,7 @@ std::string Options::usage() const {
   std::vector<const Option*> sorted;
   for (const auto& option : options_) sorted.push_back(&option);
   std::sort(sorted.begin(), sorted.end(), [](const Option* a, const Option* b) { return a->name < b->name; });
-  std::string text = description_ + "\n" + fmt::format("{:<40}{}\n{:<40}{}\n", "Option", "Description", "------", "-----------");
+  std::string text = fmt::format("{:<40}{}\n{:<40}{}\n", "Option", "Description", "------", "-----------");
   for (const Option* option : sorted) {
     std::string head = "--" + option->name;
     if (option->takes == Takes::kRequired) head += " <" + option->what + ">";

@@ -1,5 +1,6 @@
-// Options: command lines as Java's joptsimple takes them: --name value, --name=value, long names shortened as far as they stay
-// unambiguous, options given more than once. Pure.
+// Options: command lines as Kafka's tools take them (joptsimple without abbreviations): --name value, --name=value, -name as well as --name.
+// An option that needs an argument takes the next word whatever it looks like; words that belong to no option are passed over, and so is
+// an argument given to an option that takes none. Pure.
 #pragma once
 
 #include <optional>
@@ -15,15 +16,20 @@ class Options {
  public:
   enum class Takes { kNothing, kRequired, kOptional };
 
-  explicit Options(std::string description) : description_(std::move(description)) { flag("help", "Print usage information."); flag("version", "Display Kafka version."); }
+  explicit Options(std::string description) : description_(std::move(description)) {
+    flag("help", "Print usage information.");
+    flag("version", "Display Kafka version.");
+  }
   // Declares an option without argument.
   Options& flag(std::string name, std::string text);
   // Declares an option with an argument; `what` stands for it in the usage.
   Options& value(std::string name, std::string what, std::string text, std::optional<std::string> standard = {});
+  // The same, and it may be given more than once.
+  Options& values(std::string name, std::string what, std::string text);
   // The argument may be left out.
   Options& optional_value(std::string name, std::string what, std::string text);
-  // Takes what follows without dashes.
-  Options& positional();
+  // The option declared last may be given only together with one of these.
+  Options& only_with(std::vector<std::string> names);
 
   // INVALID_REQUEST with joptsimple's words for what is wrong.
   Result<void> parse(const std::vector<std::string>& arguments);
@@ -35,13 +41,18 @@ class Options {
   [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
   // INVALID_REQUEST when it is no number in the range.
   [[nodiscard]] Result<std::optional<int64_t>> number(std::string_view name, int64_t min = INT64_MIN, int64_t max = INT64_MAX) const;
-  [[nodiscard]] const std::vector<std::string>& rest() const { return rest_; }
+  // The same of an option whose argument is a 32-bit integer.
+  [[nodiscard]] Result<std::optional<int32_t>> integer(std::string_view name) const;
 
   // Checks as Kafka's CommandLineUtils words them: 'Missing required argument "[name]"' and 'Option "[a]" can't be used with option "[b]"'.
   [[nodiscard]] Result<void> require(std::string_view name) const;
   [[nodiscard]] Result<void> forbid_with(std::string_view used, const std::vector<std::string>& forbidden) const;
 
-  // The description and the list of options.
+  // INVALID_REQUEST when an option that takes one argument was given several. Asked after the other checks, as Kafka's tools find out late.
+  [[nodiscard]] Result<void> single() const;
+
+  [[nodiscard]] const std::string& description() const { return description_; }
+  // The list of options.
   [[nodiscard]] std::string usage() const;
 
  private:
@@ -49,16 +60,16 @@ class Options {
     std::string name, what, text;
     Takes takes = Takes::kNothing;
     std::optional<std::string> standard;
+    bool repeatable = false;
+    std::vector<std::string> needs;
     bool given = false;
     std::vector<std::string> values;
   };
-  Result<Option*> find(std::string_view given);
+  Option* find(std::string_view given);
   [[nodiscard]] const Option& known(std::string_view name) const;
 
   std::string description_;
   std::vector<Option> options_;
-  std::vector<std::string> rest_;
-  bool takes_rest_ = false;
 };
 
 }  // namespace samsa::tool

@@ -7,7 +7,7 @@ namespace {
 
 Options sample() {
   Options options("A sample.");
-  options.flag("list", "").value("topic", "topic", "").value("timeout-ms", "ms", "", "100").value("property", "prop", "");
+  options.flag("list", "").value("topic", "topic", "").value("timeout-ms", "ms", "", "100").values("property", "prop", "").flag("members", "").only_with({"list"});
   return options;
 }
 
@@ -21,11 +21,29 @@ TEST(Options, ValuesBothWaysAndRepeated) {
   EXPECT_FALSE(options.has("timeout-ms"));
 }
 
-TEST(Options, ShortenedNames) {
+TEST(Options, OneDashIsAsGoodAsTwoButNamesAreWhole) {
   auto options = sample();
-  ASSERT_TRUE(options.parse({"--prop", "a"}));
-  EXPECT_EQ(options.get("property"), "a");
-  EXPECT_FALSE(sample().parse({"--t", "a"}));
+  ASSERT_TRUE(options.parse({"-topic", "a", "stray", "--list=whatever"}));
+  EXPECT_EQ(options.get("topic"), "a");
+  EXPECT_TRUE(options.has("list"));
+  EXPECT_EQ(sample().parse({"--prop", "a"}).error().text(), "prop is not a recognized option");
+  EXPECT_EQ(sample().parse({"-xy"}).error().text(), "x is not a recognized option");
+}
+
+TEST(Options, ANeededArgumentIsTheNextWord) {
+  auto options = sample();
+  ASSERT_TRUE(options.parse({"--topic", "--list", "--timeout-ms="}));
+  EXPECT_EQ(options.get("topic"), "--list");
+  EXPECT_EQ(options.get("timeout-ms"), "");
+  EXPECT_FALSE(options.has("list"));
+}
+
+TEST(Options, GivenTwiceOrWithoutWhatTheyNeed) {
+  auto options = sample();
+  ASSERT_TRUE(options.parse({"--topic", "a", "--topic", "b"}));
+  EXPECT_EQ(options.single().error().text(), "Found multiple arguments for option topic, but you asked for only one");
+  EXPECT_EQ(sample().parse({"--members"}).error().text(), "Option(s) [members] are unavailable given other options on the command line");
+  EXPECT_TRUE(sample().parse({"--members", "--list"}));
 }
 
 TEST(Options, NegativeNumbersAreValues) {

@@ -26,16 +26,63 @@ constexpr std::string_view kUsage =
     "  feature-dependencies --feature NAME=LEVEL...\n"
     "  random-uuid                           print a random UUID\n";
 
-// Long names for the short ones of argparse.
-Arguments long_names(const Arguments& arguments) {
-  constexpr std::pair<std::string_view, std::string_view> kShort[] = {{"-c", "--config"}, {"-t", "--cluster-id"}, {"-S", "--add-scram"},
-                                                                      {"-g", "--ignore-formatted"}, {"-r", "--release-version"}, {"-f", "--feature"},
-                                                                      {"-s", "--standalone"}, {"-N", "--no-initial-controllers"}, {"-I", "--initial-controllers"},
-                                                                      {"-h", "--help"}};
+// What the commands take, and how Kafka's argument parser names it.
+struct Argument {
+  std::string_view name, letter;
+  bool value = false;
+  std::string_view commands;  // Where it belongs.
+  bool required = false;
+  bool one_of_group = false;  // Only one of these may be given.
+};
+constexpr Argument kArguments[] = {
+    {"--cluster-id", "-t", true, "format", true},
+    {"--config", "-c", true, "format info", true},
+    {"--add-scram", "-S", true, "format"},
+    {"--ignore-formatted", "-g", false, "format"},
+    {"--release-version", "-r", true, "format version-mapping"},
+    {"--feature", "-f", true, "format"},
+    {"--feature", "-f", true, "feature-dependencies", true},
+    {"--standalone", "-s", false, "format", false, true},
+    {"--no-initial-controllers", "-N", false, "format", false, true},
+    {"--initial-controllers", "-I", true, "format", false, true},
+    {"--help", "-h", false, "format info version-mapping feature-dependencies random-uuid"},
+};
+
+// The arguments with long names only. INVALID_REQUEST in the words of Kafka's parser.
+Result<Arguments> long_names(const std::string& command, const Arguments& arguments) {
+  const auto wrong = [&command](std::string text) {
+    return fail(ErrorCode::kInvalidRequest, fmt::format("usage: kafka-storage {} [-h] ...\nkafka-storage: error: {}", command, text));
+  };
+  const auto belongs = [&command](const Argument& one) { return one.commands.find(command) != std::string_view::npos; };
   Arguments result;
-  for (const auto& argument : arguments) {
-    const auto found = std::find_if(std::begin(kShort), std::end(kShort), [&](const auto& pair) { return pair.first == argument; });
-    result.emplace_back(found == std::end(kShort) ? std::string_view(argument) : found->second);
+  std::vector<const Argument*> given;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string_view text = arguments[i];
+    const std::string_view name = text.substr(0, text.find('='));
+    const auto found = std::find_if(std::begin(kArguments), std::end(kArguments),
+                                    [&](const Argument& one) { return belongs(one) && (one.name == name || one.letter == text); });
+    if (found == std::end(kArguments)) return wrong(fmt::format("unrecognized arguments: '{}'", text));
+    if (found->name == "--help") return Arguments{"--help"};
+    for (const Argument* other : given) {
+      if (found->one_of_group && other->one_of_group && other != &*found) {
+        return wrong(fmt::format("argument {}/{}: not allowed with argument {}/{}", found->name, found->letter, other->name, other->letter));
+      }
+    }
+    given.push_back(&*found);
+    result.emplace_back(found->name);
+    if (!found->value) continue;
+    if (name.size() < text.size()) {
+      result.emplace_back(text.substr(name.size() + 1));
+    } else if (i + 1 < arguments.size() && !arguments[i + 1].starts_with("-")) {
+      result.push_back(arguments[++i]);
+    } else {
+      return wrong(fmt::format("argument {}/{}: expected one argument", found->name, found->letter));
+    }
+  }
+  for (const auto& one : kArguments) {
+    if (one.required && belongs(one) && std::find(given.begin(), given.end(), &one) == given.end()) {
+      return wrong(fmt::format("argument {}/{} is required", one.name, one.letter));
+    }
   }
   return result;
 }
@@ -44,10 +91,10 @@ Options declare() {
   Options options("The Kafka storage tool.");
   options.value("config", "CONFIG", "The server.properties of the node.")
       .value("cluster-id", "CLUSTER_ID", "The id of the cluster.")
-      .value("add-scram", "ADD_SCRAM", "A SCRAM credential that the cluster starts with.")
+      .values("add-scram", "ADD_SCRAM", "A SCRAM credential that the cluster starts with.")
       .flag("ignore-formatted", "Leave directories that are formatted already.")
       .value("release-version", "RELEASE_VERSION", "The release whose feature levels the cluster starts with.")
-      .value("feature", "FEATURE", "NAME=LEVEL of a feature.")
+      .values("feature", "FEATURE", "NAME=LEVEL of a feature.")
       .flag("standalone", "This controller alone is the quorum.")
       .flag("no-initial-controllers", "No quorum is written: a broker, or a controller that joins later.")
       .value("initial-controllers", "INITIAL_CONTROLLERS", "The first quorum: id@host:port:directory-id, separated by commas.");
@@ -55,7 +102,6 @@ Options declare() {
 }
 
 Result<config::ServerConfig> load_config(ToolContext& context, const Options& options) {
-  TRY(options.require("config"));
   TRY_ASSIGN(const auto loaded, load_properties(context, *options.get("config")));
   config::Properties properties;
   for (const auto& [key, value] : loaded) properties[key] = value;
@@ -113,10 +159,10 @@ Result<metadata::BootstrapScram> parse_scram(const std::string& text, io::Random
 }
 
 Result<void> choose_voters(const Options& options, const config::ServerConfig& config, metadata::FormatOptions& format) {
-  const int chosen = options.has("standalone") + options.has("initial-controllers") + options.has("no-initial-controllers");
-  if (chosen > 1) return fail(ErrorCode::kInvalidRequest, "only one of --standalone, --initial-controllers and --no-initial-controllers may be given");
-  if (chosen > 0 && !config.voters.empty() && !options.has("no-initial-controllers")) {
-    return fail(ErrorCode::kInvalidRequest, "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --standalone.");
+  if (!config.voters.empty() && (options.has("standalone") || options.has("initial-controllers"))) {
+    return fail(ErrorCode::kInvalidRequest, "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --standalone. If you "
+                                            "want to use dynamic quorum, please remove controller.quorum.voters and specify "
+                                            "controller.quorum.bootstrap.servers instead.");
   }
   const std::string listener = config.controller_listener_names.empty() ? "CONTROLLER" : config.controller_listener_names.front();
   if (options.has("standalone")) {
@@ -136,8 +182,17 @@ Result<void> choose_voters(const Options& options, const config::ServerConfig& c
   return {};
 }
 
+// The features that the cluster starts with, as Kafka's tool writes them. Credentials are not shown.
+std::string bootstrap_text(const metadata::FormatReport& report) {
+  std::vector<std::string> records;
+  for (const auto& [name, level] : report.features) {
+    records.push_back(fmt::format("ApiMessageAndVersion(FeatureLevelRecord(name='{}', featureLevel={}) at version 0)", name, level));
+  }
+  return fmt::format("Bootstrap metadata: BootstrapMetadata(records=[{}], metadataVersionLevel={}, source=format command)\n", fmt::join(records, ", "),
+                     report.metadata_version);
+}
+
 Result<void> format(ToolContext& context, const Options& options) {
-  TRY(options.require("cluster-id"));
   TRY_ASSIGN(const auto config, load_config(context, options));
   metadata::FormatOptions format;
   format.node_id = config.node_id.value;
@@ -156,6 +211,7 @@ Result<void> format(ToolContext& context, const Options& options) {
   }
   TRY_ASSIGN(const auto report, metadata::format_directories(context.world.disk, format, random));
   if (report.formatted.empty()) context.console.write("All of the log directories are already formatted.\n");
+  else context.console.write(bootstrap_text(report));
   for (const auto& directory : report.formatted) {
     std::string_view what = "data directory";
     if (directory == format.metadata_log_dir) {
@@ -217,11 +273,7 @@ Result<int> info(ToolContext& context, const Options& options) {
 Result<void> version_mapping(ToolContext& context, const Options& options) {
   const std::string release = options.get_or("release-version", metadata::metadata_version_text(metadata::kLatestMetadataVersion));
   const auto level = metadata::parse_metadata_version(release);
-  if (!level) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("Unknown release version '{}'. Supported versions are: {} to {}", release,
-                                                        metadata::metadata_version_text(metadata::kMinMetadataVersion),
-                                                        metadata::metadata_version_text(metadata::kLatestMetadataVersion)));
-  }
+  if (!level) return fail(level.error());
   context.console.write(fmt::format("metadata.version={} ({})\n", *level, release));
   const auto levels = metadata::default_features(*level);
   for (const char* name : {"kraft.version", "transaction.version", "group.version", "eligible.leader.replicas.version", "share.version", "streams.version"}) {
@@ -231,23 +283,36 @@ Result<void> version_mapping(ToolContext& context, const Options& options) {
   return {};
 }
 
+Result<std::string> dependencies_text(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) {
+    return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid feature format: {}. Expected format: 'feature=version' (e.g. 'group.version=1')", text));
+  }
+  const std::string name = text.substr(0, equals), digits = text.substr(equals + 1);
+  int16_t level = 0;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), level);
+  if (parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size()) {
+    return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid version format: {} for feature {}", digits, name));
+  }
+  const auto& supported = metadata::supported_features();
+  const auto found = supported.find(name);
+  if (found == supported.end()) return fail(ErrorCode::kInvalidRequest, "Unknown feature: " + name);
+  const bool known = level >= found->second.min && level <= found->second.max;
+  if (name == metadata::kMetadataVersion) {
+    if (!known) return fail(ErrorCode::kInvalidRequest, fmt::format("Unknown metadata.version {}", level));
+    return fmt::format("{}={} ({}) has no dependencies.\n", name, level, metadata::metadata_version_text(level));
+  }
+  if (!known) return fail(ErrorCode::kInvalidRequest, fmt::format("Feature level {} is not supported for feature {}", level, name));
+  if (name == "eligible.leader.replicas.version" && level >= 1) {
+    return fmt::format("{}={} requires:\n    metadata.version={} ({})\n", name, level, metadata::kMvElr, metadata::metadata_version_text(metadata::kMvElr));
+  }
+  return fmt::format("{}={} has no dependencies.\n", name, level);
+}
+
 Result<void> feature_dependencies(ToolContext& context, const Options& options) {
-  TRY_ASSIGN(const auto features, parse_features(options));
-  for (const auto& [name, level] : features) {
-    const auto& supported = metadata::supported_features();
-    const auto found = supported.find(name);
-    if (found == supported.end()) return fail(ErrorCode::kInvalidRequest, "Unknown feature: " + name);
-    if (level < found->second.min || level > found->second.max) {
-      return fail(ErrorCode::kInvalidRequest, name == metadata::kMetadataVersion ? fmt::format("Unknown metadata.version {}", level)
-                                                                                  : fmt::format("Feature level {} is not supported for feature {}", level, name));
-    }
-    if (name == metadata::kMetadataVersion) {
-      context.console.write(fmt::format("{}={} ({}) has no dependencies.\n", name, level, metadata::metadata_version_text(level)));
-    } else if (name == "eligible.leader.replicas.version" && level >= 1) {
-      context.console.write(fmt::format("{}={} requires:\n    metadata.version={} ({})\n", name, level, metadata::kMvElr, metadata::metadata_version_text(metadata::kMvElr)));
-    } else {
-      context.console.write(fmt::format("{}={} has no dependencies.\n", name, level));
-    }
+  for (const auto& text : options.all("feature")) {
+    TRY_ASSIGN(const std::string line, dependencies_text(text));
+    context.console.write(line);
   }
   return {};
 }
@@ -260,8 +325,7 @@ Result<int> run(ToolContext& context, const std::string& command, const Options&
   if (command == "info") return info(context, options);
   if (command == "format") TRY(format(context, options));
   else if (command == "version-mapping") TRY(version_mapping(context, options));
-  else if (command == "feature-dependencies") TRY(feature_dependencies(context, options));
-  else return fail(ErrorCode::kInvalidRequest, fmt::format("{}kafka-storage: error: invalid choice: '{}'", kUsage, command));
+  else TRY(feature_dependencies(context, options));
   return 0;
 }
 
@@ -274,9 +338,15 @@ io::Task<int> run_storage(ToolContext& context, Arguments arguments) {
     context.console.write(kUsage);
     co_return 0;
   }
+  constexpr std::string_view kCommands[] = {"info", "format", "version-mapping", "feature-dependencies", "random-uuid"};
+  if (std::find(std::begin(kCommands), std::end(kCommands), command) == std::end(kCommands)) {
+    co_return refuse(context, fmt::format("{}kafka-storage: error: invalid choice: '{}' (choose from '{}')", kUsage, command, fmt::join(kCommands, "', '")));
+  }
   arguments.erase(arguments.begin());
+  const auto named = long_names(command, arguments);
+  if (!named) co_return refuse(context, named.error().text());
   Options options = declare();
-  if (const auto parsed = options.parse(long_names(arguments)); !parsed) co_return refuse(context, parsed.error().text());
+  if (const auto parsed = options.parse(*named); !parsed) co_return refuse(context, parsed.error().text());
   if (options.has("help")) {
     context.console.write(kUsage);
     co_return 0;

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,8 @@
 
 namespace samsa::tool {
 
+class Options;
+
 // The terminal: standard input, output and error. Real: main/console.h.
 class Console {
  public:
@@ -26,16 +29,24 @@ class Console {
   virtual bool write(std::string_view text) = 0;
   virtual void flush() = 0;
   virtual void write_error(std::string_view text) = 0;
+  // A line on standard error as the loggers of Kafka's tools write it: time, level, text.
+  virtual void log(std::string_view level, std::string_view text) = 0;
   // Whether people look at standard error: progress is shown only then.
   [[nodiscard]] virtual bool error_is_terminal() const = 0;
-  // Set once the user interrupted the program (SIGINT, SIGTERM).
+  // Set once the user interrupted the program (SIGINT, SIGTERM). That ends the program at once, unless the tool has said that it
+  // minds interrupts: then it is to end soon by itself, and standard input ends.
   [[nodiscard]] virtual bool interrupted() const = 0;
+  virtual void mind_interrupts() = 0;
 };
+
+// The version of Kafka whose tools these are like.
+constexpr std::string_view kKafkaVersion = "4.3.1";
 
 struct ToolContext {
   io::World world;
   Console& console;
   std::string name;  // "kafka-topics.sh"
+  std::string version;  // Of this program.
 };
 
 using Arguments = std::vector<std::string>;
@@ -53,11 +64,22 @@ const ToolEntry* find_tool(std::string_view program);
 
 // A message for people that ends the command: printed on standard error, exit code 1.
 int refuse(ToolContext& context, std::string_view message);
+// The same, with the list of options.
+int refuse(ToolContext& context, std::string_view message, const Options& options);
+// Answers --help, --version and a command line of nothing; the exit code, or nothing where the command goes on.
+std::optional<int> answer_help(ToolContext& context, const Arguments& arguments, const Options& options);
+// An error as Kafka's tools print it: the name of the exception, and its text. Scripts look for these names.
+std::string exception_text(const Error& error);
 
 // The properties of --command-config and the like. INVALID_CONFIG names file and line.
 Result<std::map<std::string, std::string>> load_properties(ToolContext& context, const std::string& path);
 // The cluster of --bootstrap-server, with the client settings of `properties` (client.id, request.timeout.ms, ...).
 Result<std::unique_ptr<client::Cluster>> open_cluster(ToolContext& context, const std::string& bootstrap,
                                                       const std::map<std::string, std::string>& properties);
+// Whether --bootstrap-server is given and is a list of addresses; for commands that look at it before anything else.
+Result<void> check_bootstrap(const Options& options);
+// The cluster of --bootstrap-server with the settings of --command-config, for commands that have both. The error is what Kafka's tools
+// say when they cannot make their client.
+Result<std::unique_ptr<client::Cluster>> open_admin(ToolContext& context, const Options& options);
 
 }  // namespace samsa::tool

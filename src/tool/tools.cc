@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <cctype>
 #include <charconv>
+#include <utility>
 
 #include "config/properties.h"
 #include "tool/commands.h"
+#include "tool/options.h"
 #include "tool/tool.h"
 
 namespace samsa::tool {
@@ -38,6 +41,49 @@ int refuse(ToolContext& context, std::string_view message) {
   return 1;
 }
 
+int refuse(ToolContext& context, std::string_view message, const Options& options) {
+  context.console.write_error(fmt::format("{}\n{}", message, options.usage()));
+  return 1;
+}
+
+std::optional<int> answer_help(ToolContext& context, const Arguments& arguments, const Options& options) {
+  if (arguments.empty() || options.has("help")) return refuse(context, options.description(), options);
+  if (!options.has("version")) return std::nullopt;
+  context.console.write(fmt::format("{} (Samsa {})\n", kKafkaVersion, context.version));
+  return 0;
+}
+
+std::string exception_text(const Error& error) {
+  // Where the name in the protocol's table is not the exception's.
+  constexpr std::pair<ErrorCode, std::string_view> kNames[] = {
+      {ErrorCode::kUnknownServerError, "UnknownServerException"},
+      {ErrorCode::kCorruptMessage, "CorruptRecordException"},
+      {ErrorCode::kRequestTimedOut, "TimeoutException"},
+      {ErrorCode::kMessageTooLarge, "RecordTooLargeException"},
+      {ErrorCode::kCoordinatorLoadInProgress, "CoordinatorLoadInProgressException"},
+      {ErrorCode::kNonEmptyGroup, "GroupNotEmptyException"},
+      {ErrorCode::kGroupSubscribedToTopic, "GroupSubscribedToTopicException"},
+      {ErrorCode::kTopicAlreadyExists, "TopicExistsException"},
+      {ErrorCode::kInvalidConfig, "InvalidConfigurationException"},
+      {ErrorCode::kNotLeaderOrFollower, "NotLeaderOrFollowerException"},
+      {ErrorCode::kInvalidTopicException, "InvalidTopicException"},
+      {ErrorCode::kTopicAuthorizationFailed, "TopicAuthorizationException"},
+      {ErrorCode::kGroupAuthorizationFailed, "GroupAuthorizationException"},
+      {ErrorCode::kClusterAuthorizationFailed, "ClusterAuthorizationException"},
+      {ErrorCode::kNetworkException, "NetworkException"},
+  };
+  for (const auto& [code, name] : kNames) {
+    if (code == error.code) return fmt::format("org.apache.kafka.common.errors.{}: {}", name, error.text());
+  }
+  std::string name;
+  bool first = true;
+  for (const char c : error_name(error.code)) {
+    if (c == '_') first = true;
+    else name += std::exchange(first, false) ? c : static_cast<char>(std::tolower(c));
+  }
+  return fmt::format("org.apache.kafka.common.errors.{}Exception: {}", name, error.text());
+}
+
 Result<std::map<std::string, std::string>> load_properties(ToolContext& context, const std::string& path) {
   auto content = io::read_file(context.world.disk, path);
   if (!content) return fail(ErrorCode::kInvalidConfig, fmt::format("cannot read the properties file '{}': {}", path, content.error().text()));
@@ -52,24 +98,42 @@ Result<std::unique_ptr<client::Cluster>> open_cluster(ToolContext& context, cons
   client::ClusterConfig config;
   TRY_ASSIGN(config.bootstrap, client::parse_bootstrap_servers(bootstrap));
   config.connection.client_id = "samsa-tool";
-  const auto milliseconds = [&properties](const char* key, std::chrono::milliseconds& into) -> Result<void> {
+  const auto milliseconds = [&properties](const char* key, const char* type, std::chrono::milliseconds& into) -> Result<void> {
     const auto found = properties.find(key);
     if (found == properties.end()) return {};
     int64_t value = 0;
     const auto& text = found->second;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
     if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || value < 0) {
-      return fail(ErrorCode::kInvalidConfig, fmt::format("Invalid value {} for configuration {}: Not a number of type INT", text, key));
+      return fail(ErrorCode::kInvalidConfig, fmt::format("Invalid value {} for configuration {}: Not a number of type {}", text, key, type));
     }
     into = std::chrono::milliseconds(value);
     return {};
   };
-  TRY(milliseconds("request.timeout.ms", config.connection.request_timeout));
-  TRY(milliseconds("socket.connection.setup.timeout.ms", config.connection.connect_timeout));
-  TRY(milliseconds("default.api.timeout.ms", config.api_timeout));
-  TRY(milliseconds("retry.backoff.ms", config.retry_backoff));
+  TRY(milliseconds("request.timeout.ms", "INT", config.connection.request_timeout));
+  TRY(milliseconds("socket.connection.setup.timeout.ms", "LONG", config.connection.connect_timeout));
+  TRY(milliseconds("default.api.timeout.ms", "INT", config.api_timeout));
+  TRY(milliseconds("retry.backoff.ms", "LONG", config.retry_backoff));
   if (const auto found = properties.find("client.id"); found != properties.end()) config.connection.client_id = found->second;
   return std::make_unique<client::Cluster>(context.world, std::move(config));
+}
+
+Result<void> check_bootstrap(const Options& options) {
+  const auto servers = options.get("bootstrap-server");
+  if (!servers || servers->empty()) return fail(ErrorCode::kInvalidRequest, "Error while validating the bootstrap address\n");
+  if (client::parse_bootstrap_servers(*servers)) return {};
+  return fail(ErrorCode::kInvalidRequest, "Please provide valid host:port like host1:9091,host2:9092\n ");
+}
+
+Result<std::unique_ptr<client::Cluster>> open_admin(ToolContext& context, const Options& options) {
+  std::map<std::string, std::string> properties;
+  if (const auto file = options.get("command-config")) {
+    TRY_ASSIGN(properties, load_properties(context, *file));
+  }
+  auto cluster = open_cluster(context, *options.get("bootstrap-server"), properties);
+  if (!cluster && cluster.error().text().starts_with("Configuration ")) return cluster;
+  if (!cluster) return fail(cluster.error().code, "Failed to create new KafkaAdminClient\nCaused by: " + cluster.error().text());
+  return cluster;
 }
 
 }  // namespace samsa::tool

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <set>
 
 #include "client/admin.h"
@@ -33,8 +34,8 @@ Options declare() {
       .flag("describe", "Show topics and their partitions.")
       .value("topic", "topic", "The topic; except with --create also a regular expression.")
       .value("topic-id", "topic-id", "The id of the topic to describe.")
-      .value("config", "name=value", "With --create: a setting of the topic. May be given more than once.")
-      .value("delete-config", "name", "No longer supported; use kafka-configs.sh.")
+      .values("config", "name=value", "With --create: a setting of the topic. May be given more than once.")
+      .values("delete-config", "name", "No longer supported; use kafka-configs.sh.")
       .value("partitions", "# of partitions", "The number of partitions; with --create the cluster's default if left out.")
       .value("replication-factor", "replication factor", "Replicas of each partition; the cluster's default if left out.")
       .value("replica-assignment", "broker_id_for_part1_replica1 : broker_id_for_part1_replica2 , ...", "The brokers of every partition.")
@@ -50,7 +51,13 @@ Options declare() {
   return options;
 }
 
-Result<void> check(const Options& options) {
+Result<void> check(ToolContext& context, const Options& options) {
+  if (options.has("describe") && options.has("if-exists")) {
+    if (!options.has("topic") && !options.has("topic-id")) return fail(ErrorCode::kInvalidRequest, "--topic or --topic-id is required to describe a topic");
+    if (options.has("topic") && options.has("topic-id")) {
+      context.console.write("Only topic id will be used when both --topic and --topic-id are specified and topicId is not Uuid.ZERO_UUID\n");
+    }
+  }
   const auto all_but = [](std::initializer_list<std::string_view> kept, std::initializer_list<const char*> added = {}) {
     std::vector<std::string> names(added.begin(), added.end());
     for (const std::string_view action : kActions) {
@@ -61,7 +68,7 @@ Result<void> check(const Options& options) {
   if (!options.has("list") && !options.has("describe")) TRY(options.require("topic"));
   if (options.has("alter")) {
     if (options.has("config")) {
-      return fail(ErrorCode::kInvalidRequest, "Option combination \"[bootstrap-server],[config]\" can't be used with option \"[alter]\" (To alter topic configurations, the kafka-configs tool can be used.)");
+      return fail(ErrorCode::kInvalidRequest, "Option combination \"[[bootstrap-server], [config]]\" can't be used with option \"[alter]\" (To alter topic configurations, the kafka-configs tool can be used.)");
     }
     TRY(options.require("partitions"));
   }
@@ -77,6 +84,22 @@ Result<void> check(const Options& options) {
   TRY(options.forbid_with("if-exists", all_but({"alter", "delete", "describe"})));
   TRY(options.forbid_with("if-not-exists", all_but({"create"})));
   return options.forbid_with("exclude-internal", all_but({"list", "describe"}));
+}
+
+std::string trim(std::string_view text) {
+  const size_t from = text.find_first_not_of(" \t");
+  return from == std::string_view::npos ? std::string() : std::string(text.substr(from, text.find_last_not_of(" \t") - from + 1));
+}
+
+// The topic id of a command line, in base64url; the errors are Kafka's.
+Result<Uuid> parse_topic_id(const std::string& text) {
+  if (text.size() > 24) {
+    return fail(ErrorCode::kInvalidRequest, fmt::format("Input string with prefix `{}` is too long to be decoded as a base64 UUID", text.substr(0, 24)));
+  }
+  const auto id = Uuid::parse(text);
+  if (id) return *id;
+  return fail(ErrorCode::kInvalidRequest, fmt::format("Input string `{}` decoded as {} bytes, which is not equal to the expected 16 bytes of a base64-encoded UUID",
+                                                      text, text.size() * 3 / 4));
 }
 
 Result<std::vector<std::vector<int32_t>>> parse_assignment(std::string_view text) {
@@ -109,7 +132,6 @@ Result<std::vector<std::vector<int32_t>>> parse_assignment(std::string_view text
   }
   return assignment;
 }
-
 
 // The order in which a Java HashMap of `entries` strings gives these: Java's tool prints settings so.
 std::vector<std::string> in_java_map_order(std::vector<std::string> names, size_t entries) {
@@ -145,6 +167,8 @@ class TopicCommand {
   }
 
  private:
+  Result<void> fill(protocol::CreateTopicsRequest::CreatableTopic& topic) const;
+  io::Task<> wait_until_seen(std::vector<std::string> topics, std::function<bool(const client::TopicInfo*)> is_there);
   io::Task<Result<void>> create();
   io::Task<Result<void>> list();
   io::Task<Result<void>> alter();
@@ -164,49 +188,67 @@ class TopicCommand {
   std::vector<client::Reply<protocol::DescribeTopicPartitionsResponse>> kept_;
 };
 
-io::Task<Result<void>> TopicCommand::create() {
-  const std::string name = *options_.get("topic");
-  if (name.find_first_of("._") != std::string::npos) {
-    context_.console.write("WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could collide. To avoid "
-                           "issues it is best to use either, but not both.\n");
-  }
-  CO_TRY_ASSIGN(const auto partitions, options_.number("partitions", INT32_MIN, INT32_MAX));
-  CO_TRY_ASSIGN(const auto factor, options_.number("replication-factor", INT32_MIN, INT32_MAX));
-  if (factor && (*factor < 1 || *factor > INT16_MAX)) {
-    co_return fail(ErrorCode::kInvalidReplicationFactor, "The replication factor must be between 1 and 32767 inclusive");
-  }
-  if (partitions && *partitions < 1) co_return fail(ErrorCode::kInvalidPartitions, "The partitions must be greater than 0");
-  protocol::CreateTopicsRequest request;
-  request.timeout_ms = static_cast<int32_t>(cluster_.config().connection.request_timeout.count());
-  auto& topic = request.topics.emplace_back();
-  topic.name = name;
-  topic.num_partitions = static_cast<int32_t>(partitions.value_or(-1));
+Result<void> TopicCommand::fill(protocol::CreateTopicsRequest::CreatableTopic& topic) const {
+  TRY_ASSIGN(const auto partitions, options_.integer("partitions"));
+  TRY_ASSIGN(const auto factor, options_.integer("replication-factor"));
+  topic.name = *options_.get("topic");
+  topic.num_partitions = partitions.value_or(-1);
   topic.replication_factor = static_cast<int16_t>(factor.value_or(-1));
-  if (const auto text = options_.get("replica-assignment")) {
-    CO_TRY_ASSIGN(auto assignment, parse_assignment(*text));
-    for (size_t i = 0; i < assignment.size(); ++i) {
-      auto& entry = topic.assignments.emplace_back();
-      entry.partition_index = static_cast<int32_t>(i);
-      entry.broker_ids = std::move(assignment[i]);
-    }
+  TRY_ASSIGN(auto assignment, parse_assignment(options_.get_or("replica-assignment", "")));
+  for (size_t i = 0; i < assignment.size(); ++i) {
+    auto& entry = topic.assignments.emplace_back();
+    entry.partition_index = static_cast<int32_t>(i);
+    entry.broker_ids = std::move(assignment[i]);
   }
   for (const auto& pair : options_.all("config")) {
     const size_t equals = pair.find('=');
-    if (equals == std::string::npos || equals + 1 == pair.size()) {
-      co_return fail(ErrorCode::kInvalidConfig, "requirement failed: Invalid topic config: all configs to be added must be in the format \"key=val\".");
+    if (equals == std::string::npos || equals + 1 == pair.size() || pair.find('=', equals + 1) != std::string::npos) {
+      return fail(ErrorCode::kInvalidConfig, "requirement failed: Invalid topic config: all configs to be added must be in the format \"key=val\".");
     }
     auto& config = topic.configs.emplace_back();
-    config.name = pair.substr(0, equals);
-    config.value = protocol::NullableText{protocol::Text(pair.substr(equals + 1))};
+    config.name = trim(pair.substr(0, equals));
+    if (config.name.empty()) return fail(ErrorCode::kInvalidConfig, "Unknown topic config name: ");
+    config.value = protocol::NullableText{protocol::Text(trim(pair.substr(equals + 1)))};
   }
+  if (topic.name.view().find_first_of("._") != std::string_view::npos) {
+    context_.console.write("WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could collide. To avoid "
+                           "issues it is best to use either, but not both.\n");
+  }
+  if (factor && (*factor < 1 || *factor > INT16_MAX)) {
+    return fail(ErrorCode::kInvalidReplicationFactor, "The replication factor must be between 1 and 32767 inclusive");
+  }
+  if (partitions && *partitions < 1) return fail(ErrorCode::kInvalidPartitions, "The partitions must be greater than 0");
+  if (topic.name.empty()) return fail(ErrorCode::kInvalidTopicException, "The given topic name '' cannot be represented in a request.");
+  return {};
+}
+
+io::Task<Result<void>> TopicCommand::create() {
+  protocol::CreateTopicsRequest request;
+  request.timeout_ms = static_cast<int32_t>(cluster_.config().connection.request_timeout.count());
+  CO_TRY(fill(request.topics.emplace_back()));
+  const std::string name = *options_.get("topic");
   CO_TRY_ASSIGN(auto reply, co_await client::call_controller(cluster_, std::move(request), [](const auto& answer) { return is_elsewhere(answer.topics); }));
   for (const auto& answer : reply->topics) {
     const ErrorCode code = error_from_wire(answer.error_code);
     if (code == ErrorCode::kTopicAlreadyExists && options_.has("if-not-exists")) co_return Result<void>{};
     if (code != ErrorCode::kNone) co_return fail(code, answer.error_message ? answer.error_message->str() : std::string());
   }
+  co_await wait_until_seen({name}, [](const client::TopicInfo* topic) { return topic != nullptr && topic->error == ErrorCode::kNone; });
   context_.console.write(fmt::format("Created topic {}.\n", name));
   co_return Result<void>{};
+}
+
+// A broker may answer before it has heard itself of what the controller did. The next command is to find what this one left.
+io::Task<> TopicCommand::wait_until_seen(std::vector<std::string> topics, std::function<bool(const client::TopicInfo*)> is_there) {
+  const auto deadline = io::after(context_.world.loop.now(), std::chrono::seconds(5));
+  do {
+    if (!co_await cluster_.refresh(topics)) co_return;
+    const auto seen = [&](const std::string& name) {
+      const auto found = cluster_.topics().find(name);
+      return is_there(found == cluster_.topics().end() ? nullptr : &found->second);
+    };
+    if (std::all_of(topics.begin(), topics.end(), seen)) co_return;
+  } while (co_await cluster_.back_off(deadline));
 }
 
 io::Task<Result<std::vector<std::string>>> TopicCommand::names() {
@@ -232,18 +274,15 @@ io::Task<Result<void>> TopicCommand::list() {
 
 io::Task<Result<void>> TopicCommand::alter() {
   CO_TRY_ASSIGN(const auto found, co_await names());
-  CO_TRY_ASSIGN(const auto partitions, options_.number("partitions", INT32_MIN, INT32_MAX));
-  std::vector<std::vector<int32_t>> assignment;
-  if (const auto text = options_.get("replica-assignment")) {
-    CO_TRY_ASSIGN(assignment, parse_assignment(*text));
-  }
+  CO_TRY_ASSIGN(const auto partitions, options_.integer("partitions"));
+  CO_TRY_ASSIGN(const auto assignment, parse_assignment(options_.get_or("replica-assignment", "")));
   if (found.empty()) co_return Result<void>{};
   protocol::CreatePartitionsRequest request;
   request.timeout_ms = static_cast<int32_t>(cluster_.config().connection.request_timeout.count());
   for (const auto& name : found) {
     auto& topic = request.topics.emplace_back();
     topic.name = name;
-    topic.count = static_cast<int32_t>(*partitions);
+    topic.count = *partitions;
     topic.assignments.reset();
     if (assignment.empty()) continue;
     topic.assignments.emplace();
@@ -253,6 +292,8 @@ io::Task<Result<void>> TopicCommand::alter() {
   for (const auto& answer : reply->results) {
     if (answer.error_code != 0) co_return fail(error_from_wire(answer.error_code), answer.error_message ? answer.error_message->str() : std::string());
   }
+  const auto wanted = static_cast<size_t>(*partitions);
+  co_await wait_until_seen(found, [wanted](const client::TopicInfo* topic) { return topic != nullptr && topic->partitions.size() >= wanted; });
   co_return Result<void>{};
 }
 
@@ -269,6 +310,7 @@ io::Task<Result<void>> TopicCommand::remove() {
   for (const auto& answer : reply->responses) {
     if (answer.error_code != 0) co_return fail(error_from_wire(answer.error_code), answer.error_message ? answer.error_message->str() : std::string());
   }
+  co_await wait_until_seen(found, [](const client::TopicInfo* topic) { return topic == nullptr || topic->error != ErrorCode::kNone; });
   co_return Result<void>{};
 }
 
@@ -365,11 +407,11 @@ bool TopicCommand::show(const protocol::DescribeTopicPartitionsResponse::Describ
 
 io::Task<Result<void>> TopicCommand::describe() {
   std::vector<std::string> found;
-  if (const auto id = options_.get("topic-id"); id && *id != kZeroUuid.to_string()) {
+  CO_TRY_ASSIGN(const Uuid uuid, options_.has("topic-id") ? parse_topic_id(*options_.get("topic-id")) : Result<Uuid>(kZeroUuid));
+  if (!uuid.is_zero()) {
     CO_TRY(co_await cluster_.refresh_all());
-    CO_TRY_ASSIGN(const Uuid uuid, Uuid::parse(*id));
     if (const std::string name = cluster_.topic_name(uuid); !name.empty()) found.push_back(name);
-    if (found.empty() && !options_.has("if-exists")) co_return fail(ErrorCode::kUnknownTopicId, fmt::format("TopicId '{}' does not exist as expected", *id));
+    if (found.empty() && !options_.has("if-exists")) co_return fail(ErrorCode::kUnknownTopicId, fmt::format("TopicId '{}' does not exist as expected", uuid.to_string()));
   } else {
     CO_TRY_ASSIGN(found, co_await names());
   }
@@ -406,29 +448,24 @@ io::Task<Result<void>> TopicCommand::describe() {
 
 io::Task<int> run_topics(ToolContext& context, Arguments arguments) {
   Options options = declare();
-  const auto parsed = options.parse(arguments);
-  if (!parsed) co_return refuse(context, parsed.error().text());
-  if (arguments.empty()) co_return refuse(context, "Create, delete, describe, or change a topic.\n" + options.usage());
-  if (options.has("help")) co_return refuse(context, options.usage());
+  if (const auto parsed = options.parse(arguments); !parsed) co_return refuse(context, parsed.error().text());
+  if (arguments.empty()) co_return refuse(context, "Create, delete, describe, or change a topic.", options);
+  if (const auto code = answer_help(context, arguments, options)) co_return *code;
   const auto actions = std::count_if(std::begin(kActions), std::end(kActions), [&](const char* action) { return options.has(action); });
-  if (actions != 1) {
-    co_return refuse(context, "Command must include exactly one action: --list, --describe, --create, --alter or --delete\n" + options.usage());
+  if (actions != 1) co_return refuse(context, "Command must include exactly one action: --list, --describe, --create, --alter or --delete", options);
+  if (options.has("delete-config")) {
+    context.console.write_error("delete-config option is no longer supported and deprecated since version 4.0. The config will be fully removed in future releases.\n");
   }
   if (!options.has("bootstrap-server")) co_return refuse(context, "--bootstrap-server must be specified");
-  const auto valid = check(options);
-  if (!valid) co_return refuse(context, valid.error().text() + "\n" + options.usage());
-  std::map<std::string, std::string> properties;
-  if (const auto file = options.get("command-config")) {
-    auto loaded = load_properties(context, *file);
-    if (!loaded) co_return refuse(context, loaded.error().text());
-    properties = std::move(*loaded);
-  }
-  auto cluster = open_cluster(context, *options.get("bootstrap-server"), properties);
+  if (const auto valid = check(context, options); !valid) co_return refuse(context, valid.error().text(), options);
+  auto cluster = open_admin(context, options);
   if (!cluster) co_return refuse(context, cluster.error().text());
   TopicCommand command(context, **cluster, options);
-  const auto outcome = co_await command.run();
+  auto outcome = options.single();
+  if (outcome) outcome = co_await command.run();
   if (outcome) co_return 0;
   context.console.write(fmt::format("Error while executing topic command : {}\n", outcome.error().text()));
+  context.console.log("ERROR", outcome.error().text());
   co_return 1;
 }
 

@@ -1,7 +1,11 @@
 """Kafka's command line tools: Apache Kafka's Java programs and Samsa's, behind one call."""
 
+import atexit
 import os
+import select
+import struct
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +47,53 @@ class JavaTools:
             "-cp", self.classpath, MAIN_CLASSES[tool], *arguments,
         ]
 
+    def run(self, tool: str, words: tuple[str, ...], given: bytes, timeout: float) -> Done:
+        """In a virtual machine that stays warm: its start and its first steps cost more than everything that a tool does."""
+        if JavaTools.server is None or JavaTools.server.poll() is not None:
+            command = [
+                "java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
+                f"-Dlog4j2.configurationFile={TESTS}/peers/kafka/tools-log4j2.properties",
+                "-cp", self.classpath, f"{TESTS}/peers/kafka/ToolServer.java",
+            ]
+            JavaTools.server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                                env=os.environ | {"TZ": "UTC"}, start_new_session=True)
+            timeout += 60
+        ask, answer = JavaTools.server.stdin, JavaTools.server.stdout.fileno()
+        texts = [one.encode() for one in (MAIN_CLASSES[tool], *words)]
+        parts = [sized(texts[0]), struct.pack(">i", len(words)), *map(sized, texts[1:]), sized(given)]
+        ask.write(b"".join(parts))
+        ask.flush()
+        until = time.monotonic() + timeout
+        (code,) = struct.unpack(">i", self.exactly(answer, 4, until))
+        out, err = (self.exactly(answer, struct.unpack(">i", self.exactly(answer, 4, until))[0], until) for _ in range(2))
+        return Done(code, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    @staticmethod
+    def exactly(answer: int, count: int, until: float) -> bytes:
+        data = b""
+        while len(data) < count:
+            ready = select.select([answer], [], [], max(0.0, until - time.monotonic()))[0]
+            more = os.read(answer, count - len(data)) if ready else b""
+            if not more:
+                JavaTools.end()
+                raise TimeoutError("a Java tool did not end in time, or took the virtual machine with it")
+            data += more
+        return data
+
+    @staticmethod
+    def end():
+        """The next tool starts a new virtual machine."""
+        if JavaTools.server is not None:
+            JavaTools.server.kill()
+            JavaTools.server.wait()
+            JavaTools.server = None
+
+    server: subprocess.Popen | None = None
+
+
+def sized(data: bytes) -> bytes:
+    return struct.pack(">i", len(data)) + data
+
 
 class SamsaTools:
     kind = "samsa"
@@ -60,12 +111,15 @@ class SamsaTools:
         return [str(self.bin / f"{tool}.sh"), *arguments]
 
 
+atexit.register(JavaTools.end)
 TOOLS = {"java": JavaTools, "samsa": SamsaTools}
 
 
 def run(tools, tool: str, *arguments: str, stdin: str | bytes | Path = "", timeout: float = 60.0) -> Done:
     """Runs to its end. `stdin` is text, bytes, or a file to read from."""
     given = stdin.encode() if isinstance(stdin, str) else stdin
+    if tools.kind == "java" and not isinstance(stdin, Path):
+        return tools.run(tool, arguments, given, timeout)
     source = {"stdin": open(stdin, "rb")} if isinstance(stdin, Path) else {"input": given}
     try:
         done = subprocess.run(tools.command(tool, *arguments), **source, capture_output=True, timeout=timeout, env=os.environ | {"TZ": "UTC"})

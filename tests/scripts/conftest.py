@@ -37,10 +37,23 @@ def tools(request):
 
 
 @pytest.fixture(scope="session")
-def reference_broker():
-    one = new_broker("apache", "reference").create()
-    yield one
-    one.destroy()
+def brokers():
+    """brokers(kind): one for the whole run, started when it is first asked for."""
+    running = {}
+
+    def of(kind: str):
+        if kind not in running:
+            running[kind] = new_broker(kind, "scripts").create()
+        return running[kind]
+
+    yield of
+    for one in running.values():
+        one.destroy()
+
+
+@pytest.fixture
+def broker(request, brokers):
+    return brokers(request.param)
 
 
 def reference(key: str, scenario, broker) -> list[dict]:
@@ -56,7 +69,7 @@ def reference(key: str, scenario, broker) -> list[dict]:
 
 
 @pytest.fixture
-def compare(request, tools, broker):
+def compare(tools, broker, brokers):
     """compare(scenario): runs it here and asserts the transcript of Apache Kafka's tools against Apache Kafka."""
 
     def both(scenario, against: str = "apache"):
@@ -66,7 +79,7 @@ def compare(request, tools, broker):
             key += f".{broker.kind}.{broker.port}"
             expected = reference(key, scenario, lambda: broker)
         else:
-            expected = reference(key, scenario, lambda: request.getfixturevalue("reference_broker"))
+            expected = reference(key, scenario, lambda: brokers("apache"))
         found = steps_of(scenario, tools, broker)
         if found != expected:
             pytest.fail(difference(expected, found), pytrace=False)

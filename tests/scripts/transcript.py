@@ -5,6 +5,7 @@ Two transcripts of the same commands, of any tools against any broker, are then 
 
 import itertools
 import re
+import time
 
 from peers import tools as tool_programs
 
@@ -39,10 +40,13 @@ class Transcript:
         """
         words = [a.replace("$B", self.broker.bootstrap) for a in arguments]
         done = tool_programs.run(self.tools, tool, *words, stdin=stdin, timeout=timeout)
+        if done.code == 0 and self.broker.kind == "apache" and CHANGES.intersection(words):
+            # Apache Kafka answers before its brokers have heard of what the controller did; people and cold tools do not notice.
+            time.sleep(0.5)
         if note:
             self.steps.append({
                 "command": NUMBERED.sub(r"\1NNN", self.normal(" ".join([tool, *words]))), "code": done.code,
-                "out": self.lines(done.out, sort, only, edit), "err": self.lines(carried(done.err), sort, None, edit),
+                "out": self.lines(done.out, sort, only, edit), "err": without_echo(self.lines(carried(done.err), sort, None, edit)),
             })
         return done
 
@@ -62,26 +66,43 @@ class Transcript:
 
 
 # Lines that say something of one implementation only: its logging, its stack, a word of advertisement.
-NOISE = re.compile(r"^\[\d{4}-\d\d-\d\d .*\] (WARN|INFO) |^SLF4J|^\s+at \S+\(|^Caused by: |^WARNING: sun|^The consumer rebalance protocol \(KIP-848\)")
+NOISE = re.compile(r"^WARN \[|^WARN Couldn't resolve|INFO |^SLF4J|^\s+at \S+\(|^Caused by: |^\t\.\.\. \d+ more$|^WARNING: sun"
+                   r"|^The consumer rebalance protocol \(KIP-848\)")
 
 # On standard error the words count, not the exception that carried them nor the logger that wrote them. The table of options behind a
-# wrong command line is each tool's own.
+# wrong command line is each tool's own. Kafka's tools name a file that cannot be read and no more.
 CARRIERS = [
-    (re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d{3}\] ERROR ", re.M), "ERROR "),
+    (re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d{3}\] (ERROR|WARN|INFO) ", re.M), r"\1 "),
     (re.compile(r" \((org\.apache\.)?kafka\.[\w.$]+\)$", re.M), ""),
-    (re.compile(r"^(ERROR )?((java|org\.apache\.kafka|kafka|joptsimple)\.[\w.$]+: )+", re.M), r"\1"),
+    (re.compile(r'^Exception in thread "main" ', re.M), ""),
+    (re.compile(r"^(ERROR |Error occurred: )?((java|org\.apache\.kafka|kafka|joptsimple)\.[\w.$]+: )+", re.M), r"\1"),
     (re.compile(r"^requirement failed: ", re.M), ""),
+    (re.compile(r"cannot read the properties file '([^']*)': .*"), r"\1"),
     (re.compile(r"^Option +Description.*", re.M | re.S), "(the options)"),
+    (re.compile(r"^usage: kafka-storage.*?(?=^kafka-storage: error)", re.M | re.S), "(the options)\n"),
 ]
 
 # Patterns in a command, such as topic007.*, name more than one topic; in what a tool says, other runs' names must stay other names.
 NUMBERED = re.compile(r"\b(topic|group)\d{3}")
 
 
+CHANGES = {"--create", "--delete", "--alter"}
+
+# Java iterates over sets of options and states in an order that every virtual machine draws anew.
+DRAWN = re.compile(r"(takes one of these options: |takes the following options: |Option combination \"|one of the following scenarios: "
+                   r"|Valid (?:states|types) are: )(\S.*?)(\"|$)", re.M)
+
+
 def carried(text: str) -> str:
     for pattern, placeholder in CARRIERS:
         text = pattern.sub(placeholder, text)
-    return text
+    return DRAWN.sub(lambda m: m[1] + ", ".join(sorted(re.findall(r"[\w-]+", m[2]))), text)
+
+
+def without_echo(lines: list[str]) -> list[str]:
+    """Java's tools print a message and then a stack that begins with it; and empty lines."""
+    found = [line for line in lines if line]
+    return [line for i, line in enumerate(found) if i == 0 or line != found[i - 1]]
 
 
 CHANGING = [
@@ -89,6 +110,7 @@ CHANGING = [
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUUUUUUU-UUUU-UUUU-UUUU-UUUUUUUUUUUU"),
     (re.compile(r"TopicId: [\w-]{22}"), "TopicId: IIIIIIIIIIIIIIIIIIIIII"),
     (re.compile(r"(CreateTime|LogAppendTime):\d{13}"), r"\1:TTTTTTTTTTTTT"),
-    (re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] ", re.M), "[TIME] "),
     (re.compile(r"console-consumer-\d+"), "console-consumer-NNNNN"),
+    # Names of Java's own exceptions, not Kafka's.
+    (re.compile(r"(?<= due to )java\.[\w.]+: "), ""),
 ]
