@@ -142,7 +142,7 @@ io::Task<Result<std::vector<ConsumedRecord>>> Consumer::poll(std::chrono::millis
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - loop.now());
     if (left.count() <= 0) co_return std::vector<ConsumedRecord>{};
     std::map<int32_t, std::vector<TopicPartition>> by_leader;
-    for (const auto& [partition, reading] : reading_) {
+    for (auto& [partition, reading] : reading_) {
       if (reading.next < 0) continue;
       auto topic = co_await cluster_.topic(partition.topic, config_.allow_auto_create_topics);
       if (!topic || static_cast<size_t>(partition.partition) >= topic->partitions.size()) continue;
@@ -150,7 +150,8 @@ io::Task<Result<std::vector<ConsumedRecord>>> Consumer::poll(std::chrono::millis
       if (leader < 0) {
         cluster_.forget_topic(partition.topic);
       } else {
-        by_leader[leader].push_back(partition);
+        if (loop.now() >= reading.replica_until) reading.replica = -1;
+        by_leader[reading.replica >= 0 ? reading.replica : leader].push_back(partition);
       }
     }
     if (by_leader.empty()) {
@@ -171,11 +172,14 @@ io::Task<Result<std::vector<ConsumedRecord>>> Consumer::poll(std::chrono::millis
   }
 }
 
+// How long a follower is read from before the leader is asked again: as metadata.max.age.ms.
+constexpr std::chrono::milliseconds kReplicaLease{300'000};
+
 io::Task<Result<void>> Consumer::fetch_from(int32_t broker, std::vector<TopicPartition> partitions, std::chrono::milliseconds wait) {
   auto& loop = cluster_.world().loop;
   auto connection = co_await cluster_.broker(broker);
   if (!connection) {
-    for (const auto& partition : partitions) cluster_.forget_topic(partition.topic);
+    lose_broker(partitions);
     co_await io::sleep_for(loop, cluster_.config().retry_backoff);
     co_return Result<void>{};
   }
@@ -210,7 +214,7 @@ io::Task<Result<void>> Consumer::fetch_from(int32_t broker, std::vector<TopicPar
   if (request.topics.empty()) co_return Result<void>{};
   auto reply = co_await (*connection)->call(request, ids ? INT16_MAX : int16_t{12}, wait);
   if (!reply) {
-    for (const auto& partition : partitions) cluster_.forget_topic(partition.topic);
+    lose_broker(partitions);
     co_await io::sleep_for(loop, cluster_.config().retry_backoff);
     co_return Result<void>{};
   }
@@ -222,11 +226,27 @@ io::Task<Result<void>> Consumer::fetch_from(int32_t broker, std::vector<TopicPar
   co_return Result<void>{};
 }
 
+void Consumer::lose_broker(const std::vector<TopicPartition>& partitions) {
+  for (const auto& partition : partitions) {
+    cluster_.forget_topic(partition.topic);
+    if (const auto found = reading_.find(partition); found != reading_.end()) found->second.replica = -1;
+  }
+}
+
 Result<void> Consumer::take_partition(const std::string& topic, const protocol::FetchResponse::PartitionData& data) {
   const TopicPartition partition{topic, data.partition_index};
   const auto found = reading_.find(partition);
   if (found == reading_.end()) return {};
   const ErrorCode code = error_from_wire(data.error_code);
+  if (code == ErrorCode::kNone && data.preferred_read_replica >= 0) {
+    found->second.replica = data.preferred_read_replica;
+    found->second.replica_until = io::after(cluster_.world().loop.now(), kReplicaLease);
+    return {};
+  }
+  if (code != ErrorCode::kNone && found->second.replica >= 0) {
+    found->second.replica = -1;  // The leader says how it really is.
+    return {};
+  }
   if (means_new_leader(code)) {
     cluster_.forget_topic(topic);
     leader_moved_ = true;

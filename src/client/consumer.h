@@ -80,6 +80,8 @@ class Consumer {
     Offset next = -1;         // To be fetched; kUnset until known.
     Offset consumed = -1;     // After the last record given out; what commit() writes.
     LeaderEpoch epoch = -1;   // Of the last record given out.
+    int32_t replica = -1;     // The follower that the leader sends this consumer to (KIP-392); -1: the leader.
+    io::MonoTime replica_until{};
     std::deque<ConsumedRecord> fetched;
   };
   static constexpr Offset kUnset = -100;
@@ -89,6 +91,7 @@ class Consumer {
   io::Task<Result<std::map<TopicPartition, Offset>>> fetch_committed(std::vector<TopicPartition> partitions);
   io::Task<Result<Offset>> list_offset(TopicPartition partition, int64_t timestamp);
   io::Task<Result<void>> fetch_from(int32_t broker, std::vector<TopicPartition> partitions, std::chrono::milliseconds wait);
+  void lose_broker(const std::vector<TopicPartition>& partitions);
   Result<void> take_partition(const std::string& topic, const protocol::FetchResponse::PartitionData& data);
   Result<void> take_batches(const TopicPartition& partition, Reading& reading, const protocol::FetchResponse::PartitionData& data);
   std::vector<ConsumedRecord> drain();

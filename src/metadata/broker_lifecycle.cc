@@ -14,6 +14,8 @@ namespace samsa::metadata {
 
 namespace {
 constexpr std::chrono::milliseconds kRetry{100};
+// A controlled shutdown that nobody answers for so long has no controller to wait for (an election takes less).
+constexpr std::chrono::milliseconds kNoController{4000};
 
 BrokerRegistrationRequest registration(const BrokerOptions& options) {
   BrokerRegistrationRequest request;
@@ -107,9 +109,15 @@ io::Task<Result<void>> BrokerLifecycle::unfence() {
 io::Task<> BrokerLifecycle::controlled_shutdown(io::MonoTime deadline) {
   if (broker_epoch_ < 0) co_return;
   want_shutdown_ = true;
+  answered_at_ = world_.loop.now();
   poke_.notify_all();
   while (!should_shutdown_ && !stopping_ && world_.loop.now() < deadline) {
-    co_await changed_.wait_until(world_.loop, deadline);
+    const io::MonoTime give_up = io::after(answered_at_, kNoController);
+    if (world_.loop.now() >= give_up) {
+      SAMSA_LOG_WARN("broker {}: no controller answers: shutting down without it", options_.node_id);
+      co_return;
+    }
+    co_await changed_.wait_until(world_.loop, std::min(deadline, give_up));
   }
 }
 
@@ -150,6 +158,7 @@ io::Task<bool> BrokerLifecycle::beat() {
     SAMSA_LOG_INFO("broker {}: heartbeat: {}", options_.node_id, answer.error().describe());
     co_return false;
   }
+  answered_at_ = world_.loop.now();
   const bool was_fenced = fenced_;
   caught_up_ = caught_up_ || answer->is_caught_up;
   fenced_ = answer->is_fenced;

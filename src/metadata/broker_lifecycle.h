@@ -56,7 +56,8 @@ class BrokerLifecycle {
   io::Task<Result<void>> register_and_wait_caught_up();
   // Asks to be unfenced and waits until the image says so.
   io::Task<Result<void>> unfence();
-  // Controlled shutdown: leadership moves away. Resumes when the controller lets this broker go, or at the deadline.
+  // Controlled shutdown: leadership moves away. Resumes when the controller lets this broker go, when there is
+  // none any more, or at the deadline.
   io::Task<> controlled_shutdown(io::MonoTime deadline);
   // Ends the heartbeats.
   io::Task<> stop();
@@ -83,6 +84,7 @@ class BrokerLifecycle {
   bool caught_up_ = false;
   bool fenced_ = true;
   bool should_shutdown_ = false;
+  io::MonoTime answered_at_{};  // When the controller last answered a heartbeat.
   bool stopping_ = false;
   std::vector<Uuid> offline_dirs_;
   io::Signal poke_;

@@ -1,9 +1,11 @@
 #include "metadata/node_channel.h"
 
+#include "base/log.h"
 #include "protocol/api/alter_partition.h"
 #include "protocol/api/broker_heartbeat.h"
 #include "protocol/api/broker_registration.h"
 #include "protocol/api/controller_registration.h"
+#include "protocol/api/envelope.h"
 #include "protocol/codec.h"
 
 namespace samsa::metadata {
@@ -47,6 +49,28 @@ io::Task<Result<AlterPartitionResponse>> NodeChannel::alter_partition(const Alte
     co_return co_await local_->alter_partition(request, self);
   }
   co_return co_await remote<AlterPartitionRequest, AlterPartitionResponse>(isr_, request);
+}
+
+io::Task<Result<NodeChannel::Inner>> NodeChannel::in_envelope(protocol::RequestHeader header, Buffer request, const ForwardedFor& who) {
+  const auto endpoint = raft_.leader_endpoint(raft_.config().controller_listener);
+  if (!endpoint || raft_.is_leader()) co_return fail(ErrorCode::kNotController, "the active controller is not known");
+  protocol::EnvelopeRequest envelope;
+  envelope.request_data = protocol::Blob(std::move(request));
+  envelope.request_principal = protocol::Blob(encode_principal(who));
+  envelope.client_host_address = protocol::Blob(address_bytes(who.host));
+  auto reply = co_await forwarding_.call({endpoint->host, endpoint->port}, envelope);
+  if (!reply) co_return fail(std::move(reply).error());
+  if (const ErrorCode error = error_from_wire((*reply)->error_code); error != ErrorCode::kNone) {
+    // That the broker's own rights or bytes did not suffice is nothing that its client could have done better.
+    const bool telling = error == ErrorCode::kNotController || error == ErrorCode::kUnsupportedVersion;
+    if (!telling) SAMSA_LOG_WARN("the controller refuses a forwarded request: {}", error_name(error));
+    co_return fail(telling ? error : ErrorCode::kUnknownServerError);
+  }
+  if (!(*reply)->response_data) co_return fail(ErrorCode::kUnknownServerError, "an envelope without an answer");
+  Inner inner{std::make_shared<Buffer>((*reply)->response_data->copy()), 0};
+  int32_t correlation = 0;
+  CO_TRY_ASSIGN(inner.body_at, protocol::decode_response_header(*inner.frame, header.api_key, header.api_version, correlation));
+  co_return inner;
 }
 
 io::Task<> NodeChannel::wait_change(std::chrono::milliseconds at_most) {

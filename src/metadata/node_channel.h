@@ -6,6 +6,8 @@
 #include "io/sync.h"
 #include "metadata/broker_lifecycle.h"
 #include "metadata/controller_runtime.h"
+#include "metadata/envelope.h"
+#include "protocol/headers.h"
 #include "raft/raft_node.h"
 #include "raft/transport.h"
 
@@ -32,27 +34,37 @@ class NodeChannel final : public ControllerChannel {
     forwarding_.close();
   }
 
-  // Asks the active controller on another node in a client's name; the answer's views live as long as the Reply. NOT_CONTROLLER where
-  // it is not known, or is not the one any more; other errors of the whole answer as such.
+  // Asks the active controller on another node in a client's name, in an envelope where the API may come in one (in `version` then). The
+  // answer's views live as long as the Reply. NOT_CONTROLLER where it is not known, or is not the one any more; other errors of the
+  // whole answer as such.
   template <class Request>
-  io::Task<Result<client::Reply<typename Request::Response>>> forward(const Request& request) {
+  io::Task<Result<client::Reply<typename Request::Response>>> forward(const Request& request, const ForwardedFor& who, int16_t version) {
+    if constexpr (is_forwardable(Request::kApiKey)) {
+      protocol::Encoder bytes;
+      const protocol::RequestHeader header{Request::kApiKey, version, 0, protocol::Text(who.client_id)};
+      protocol::encode_request_header(header, bytes);
+      CO_TRY(protocol::encode(request, version, bytes));
+      CO_TRY_ASSIGN(auto inner, co_await in_envelope(header, bytes.take(), who));
+      CO_TRY_ASSIGN(auto message, protocol::decode<typename Request::Response>(Bytes(*inner.frame).subspan(inner.body_at), version));
+      co_return client::Reply<typename Request::Response>(std::move(inner.frame), std::move(message));
+    } else {
+      co_return co_await ask(request);
+    }
+  }
+  // The same in this broker's own name.
+  template <class Request>
+  io::Task<Result<client::Reply<typename Request::Response>>> ask(const Request& request) {
     const auto endpoint = raft_.leader_endpoint(raft_.config().controller_listener);
     if (!endpoint || raft_.is_leader()) co_return fail(ErrorCode::kNotController, "the active controller is not known");
-    auto reply = co_await forwarding_.call({endpoint->host, endpoint->port}, request);
-    if (!reply) co_return fail(std::move(reply).error());
-    if constexpr (requires { (*reply)->error_code; }) {
-      if ((*reply)->error_code != 0) {
-        Error error{error_from_wire((*reply)->error_code), {}};
-        if constexpr (requires { (*reply)->error_message->str(); }) {
-          if ((*reply)->error_message) error.message = (*reply)->error_message->str();
-        }
-        co_return fail(std::move(error));
-      }
-    }
-    co_return reply;
+    co_return co_await forwarding_.call({endpoint->host, endpoint->port}, request);
   }
 
  private:
+  struct Inner {
+    std::shared_ptr<Buffer> frame;
+    size_t body_at = 0;
+  };
+  io::Task<Result<Inner>> in_envelope(protocol::RequestHeader header, Buffer request, const ForwardedFor& who);
   // Only for answers that view nothing of their frame.
   template <class Request, class Response>
   io::Task<Result<Response>> remote(raft::RaftTransport& through, const Request& request);

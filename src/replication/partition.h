@@ -13,6 +13,7 @@
 // Facts: docs/formats/replication.md; KIP-101, 320, 392, 966.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -142,6 +143,9 @@ class Partition : public std::enable_shared_from_this<Partition> {
   Result<void> check_follower(int32_t replica, int64_t broker_epoch) const;
   // A fetch that was answered at once, without error and divergence. Ignored where the leader epoch has moved on.
   void follower_fetched(const FollowerFetch& fetch);
+  // The follower that a consumer at `offset` should rather read from (KIP-392): in sync, has that offset, `near` says yes; of several the one
+  // that is furthest. nullopt where there is none.
+  [[nodiscard]] std::optional<int32_t> nearest_follower(Offset offset, const std::function<bool(int32_t)>& near) const;
   // Proposes an ISR without those that have lagged for replica.lag.time.max.ms. Called at half of that.
   void shrink_isr();
   // The least log start of the live replicas, for DeleteRecords.

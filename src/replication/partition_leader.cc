@@ -181,6 +181,16 @@ void Partition::expand_isr(const Follower& follower) {
   propose_isr(std::move(wanted));
 }
 
+std::optional<int32_t> Partition::nearest_follower(Offset offset, const std::function<bool(int32_t)>& near) const {
+  const Follower* best = nullptr;
+  for (const Follower& f : followers_) {
+    const bool in_sync = std::ranges::find(isr_, f.id) != isr_.end();
+    if (!in_sync || f.end < offset || f.log_start > offset || !near(f.id)) continue;
+    if (best == nullptr || f.end > best->end || (f.end == best->end && f.caught_up > best->caught_up)) best = &f;
+  }
+  return best == nullptr ? std::nullopt : std::optional(best->id);
+}
+
 void Partition::shrink_isr() {
   if (host_ == nullptr || !is_leader() || pending_isr_) return;
   const Offset end = log_.log_end_offset();

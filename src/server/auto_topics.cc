@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "protocol/api/create_topics.h"
-#include "server/controller_call.h"
 #include "server/internal_topics.h"
 #include "server/node.h"
 
@@ -41,17 +40,44 @@ CreateTopicsRequest::CreatableTopic describe(const NodeSettings& settings, const
   return topic;
 }
 
-io::Task<> create(Shard& shard, std::vector<std::string> names) {
+using Created = client::Reply<protocol::CreateTopicsResponse>;
+
+// Asks the active controller, wherever it is; in the client's name, or in this broker's for internal topics. On the metadata shard.
+io::Task<Result<Created>> ask(Node& node, metadata::MetadataNode& metadata, const CreateTopicsRequest& request,
+                              const std::optional<metadata::ForwardedFor>& who) {
+  constexpr int16_t kVersion = 7;
+  const metadata::Caller caller{.deadline = io::after(node.worlds()[0].loop.now(), node.settings().request_timeout), .version = kVersion};
+  for (;;) {
+    Result<Created> answer = fail(ErrorCode::kNotController);
+    if (metadata.controller() != nullptr && metadata.controller()->active()) {
+      auto own = co_await metadata.controller()->create_topics(request, caller);
+      if (own) co_return Created(nullptr, std::move(*own));
+      answer = fail(std::move(own).error());
+    } else if (who) {
+      answer = co_await metadata.channel().forward(request, *who, kVersion);
+    } else {
+      answer = co_await metadata.channel().ask(request);
+    }
+    if (answer && !(*answer)->topics.empty() && (*answer)->topics[0].error_code == protocol::to_wire(ErrorCode::kNotController)) {
+      answer = fail(ErrorCode::kNotController);
+    }
+    const bool moved = !answer && (answer.error().code == ErrorCode::kNotController || answer.error().code == ErrorCode::kNetworkException);
+    if (!moved || node.worlds()[0].loop.now() >= caller.deadline || node.shard(0).stopping()) co_return answer;
+    co_await metadata.channel().wait_change(std::chrono::milliseconds(50));
+  }
+}
+
+io::Task<> create(Shard& shard, std::vector<std::string> names, std::optional<metadata::ForwardedFor> who) {
   CreateTopicsRequest request;
   request.timeout_ms = static_cast<int32_t>(shard.settings().request_timeout.count());
   for (const auto& name : names) request.topics.push_back(describe(shard.settings(), name));
-  const metadata::Caller caller{.deadline = io::after(shard.loop().now(), shard.settings().request_timeout), .version = 7};
-  std::vector<std::shared_ptr<void>> kept;
-  const auto created = co_await ask_controller(shard.node(), shard.loop(), request, &metadata::ControllerRuntime::create_topics, caller, true, kept);
+  Node& node = shard.node();
+  auto call = [&](metadata::MetadataNode& metadata) { return ask(node, metadata, request, who); };
+  const auto created = co_await node.on_metadata(shard.loop(), call);
   if (!created) {
     if (shard.may_complain()) SAMSA_LOG_WARN("cannot create topic {}: {}", names.front(), created.error().describe());
   } else {
-    for (const auto& topic : created->topics) {
+    for (const auto& topic : (*created)->topics) {
       const auto code = error_from_wire(topic.error_code);
       if (code == ErrorCode::kNone || code == ErrorCode::kTopicAlreadyExists || !shard.may_complain()) continue;
       SAMSA_LOG_WARN("cannot create topic {}: {} {}", topic.name.view(), error_name(code),
@@ -63,10 +89,10 @@ io::Task<> create(Shard& shard, std::vector<std::string> names) {
 
 }  // namespace
 
-void create_topics_in_background(Shard& shard, std::vector<std::string> names) {
+void create_topics_in_background(Shard& shard, std::vector<std::string> names, std::optional<metadata::ForwardedFor> who) {
   std::erase_if(names, [&](const std::string& name) { return !shard.creating.insert(name).second; });
   if (names.empty() || shard.stopping()) return;
-  shard.spawn(create(shard, std::move(names)));
+  shard.spawn(create(shard, std::move(names), std::move(who)));
 }
 
 }  // namespace samsa::server

@@ -66,6 +66,9 @@ struct RequestContext {
   io::Duration waited{};
   bool from_follower = false;
 
+  // Set by ask_controller: this node is not (or no longer) the active controller, whatever the answer looks like.
+  bool not_controller = false;
+
   // What the handler decides about the connection.
   bool no_response = false;       // acks=0.
   bool close_connection = false;  // After the answers before this one are out; no answer is sent for this one.

@@ -118,6 +118,7 @@ void read_replication(const ServerConfig& config, NodeSettings& into) {
   fetchers.response_max_bytes = int32(config, "replica.fetch.response.max.bytes");
   fetchers.backoff = ms(config, "replica.fetch.backoff.ms");
   fetchers.socket_timeout = ms(config, "replica.socket.timeout.ms");
+  into.rack_aware_reads = config.text("replica.selector.class") == "org.apache.kafka.common.replica.RackAwareReplicaSelector";
   into.replica_lag = ms(config, "replica.lag.time.max.ms");
 }
 

@@ -95,6 +95,7 @@ struct NodeSettings {
   std::chrono::milliseconds unclean_election_interval{300'000};   // unclean.leader.election.interval.ms
 
   replication::FetcherSettings fetchers;               // num.replica.fetchers, replica.fetch.*
+  bool rack_aware_reads = false;                       // replica.selector.class is Kafka's RackAwareReplicaSelector.
   std::chrono::milliseconds replica_lag{30'000};       // replica.lag.time.max.ms
   size_t open_files = 4000;                            // samsa.open.files
   bool controlled_shutdown = true;                     // controlled.shutdown.enable

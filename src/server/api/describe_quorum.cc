@@ -2,6 +2,7 @@
 #include "protocol/api/describe_quorum.h"
 
 #include "server/api/common.h"
+#include "server/controller_call.h"
 
 namespace samsa::server {
 
@@ -13,9 +14,10 @@ io::Task<> handle_describe_quorum(RequestContext& context, protocol::DescribeQuo
   }
   auto call = [&](metadata::MetadataNode& metadata) -> io::Task<> {
     metadata.raft().handle_describe_quorum(request, metadata.raft().config().controller_listener, response);
+    context.not_controller = !metadata.raft().is_leader() && context.connection.controller_listener;
     if (metadata.raft().is_leader() || context.connection.controller_listener || response.error_code != 0) co_return;
     // Only the leader knows: it is asked.
-    auto reply = co_await metadata.channel().forward(request);
+    auto reply = co_await forward(context, metadata, request);
     if (!reply) co_return;
     auto kept = std::make_shared<client::Reply<protocol::DescribeQuorumResponse>>(std::move(*reply));
     response = **kept;

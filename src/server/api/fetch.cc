@@ -22,6 +22,7 @@ struct Item {
   replication::PartitionRead read;
   int32_t leader = -1;          // With errors that name the leader.
   LeaderEpoch leader_epoch = -1;
+  std::optional<int32_t> read_from;  // The replica that the consumer should rather ask.
   bool dropped = false;         // Read, but there was no room for it in the answer.
 };
 
@@ -55,6 +56,7 @@ class Fetching {
   io::Task<> read_on(int shard, bool may_wait);
   io::Task<uint64_t> read_one(Shard& shard, Item& item, uint64_t left);
   void watch_on(Shard& shard);
+  std::optional<int32_t> nearer_replica(Shard& shard, const replication::Partition& partition, Offset offset) const;
   uint64_t settle();
   bool must_answer_now(uint64_t bytes) const;
   void clear_watches();
@@ -200,7 +202,7 @@ io::Task<> Fetching::read_round(io::MonoTime deadline) {
 
 bool Fetching::must_answer_now(uint64_t bytes) const {
   if (items_.empty() || bytes >= static_cast<uint64_t>(std::max<int64_t>(0, min_bytes_))) return true;
-  return std::ranges::any_of(items_, [](const Item& item) { return item.error.has_value() || item.read.diverging.has_value(); });
+  return std::ranges::any_of(items_, [](const Item& item) { return item.error || item.read.diverging || item.read_from; });
 }
 
 io::Task<> Fetching::read_on(int shard_index, bool may_wait) {
@@ -214,7 +216,7 @@ io::Task<> Fetching::read_on(int shard_index, bool may_wait) {
     const uint64_t size = co_await read_one(shard, item, left);
     left -= std::min(left, size);
     bytes += size;
-    failed = failed || item.error || item.read.diverging;
+    failed = failed || item.error || item.read.diverging || item.read_from;
   }
   if (may_wait && !failed && bytes < static_cast<uint64_t>(std::max<int64_t>(0, min_bytes_))) watch_on(shard);
 }
@@ -222,6 +224,7 @@ io::Task<> Fetching::read_on(int shard_index, bool may_wait) {
 // Reads one partition within what is left; gives the bytes found.
 io::Task<uint64_t> Fetching::read_one(Shard& shard, Item& item, uint64_t left) {
   item.error.reset();
+  item.read_from.reset();
   item.read = {};
   const FetchPartition& wanted = *item.wanted;
   auto found = shard.partition(wanted.topic_id, wanted.partition);
@@ -247,6 +250,11 @@ io::Task<uint64_t> Fetching::read_one(Shard& shard, Item& item, uint64_t left) {
       co_return 0;
     }
   }
+  item.read_from = nearer_replica(shard, partition, wanted.fetch_offset);
+  if (item.read_from) {
+    position.max_bytes = 0;
+    position.min_one_batch = false;
+  }
   auto read = co_await partition.read(position, reader_, need_leader);
   if (!read) {
     item.error = read.error();
@@ -258,6 +266,20 @@ io::Task<uint64_t> Fetching::read_one(Shard& shard, Item& item, uint64_t left) {
     partition.follower_fetched({replica_, request_.replica_state.replica_epoch, wanted.fetch_offset, wanted.log_start_offset, item.read.leader_epoch});
   }
   co_return item.read.log.size();
+}
+
+// A replica in the consumer's rack, where this leader is not in it (KIP-392).
+std::optional<int32_t> Fetching::nearer_replica(Shard& shard, const replication::Partition& partition, Offset offset) const {
+  if (!shard_.settings().rack_aware_reads || replica_ != -1 || context_.version() < 11 || request_.rack_id.empty() || !partition.is_leader()) {
+    return std::nullopt;
+  }
+  const auto image = shard.image();
+  const auto in_rack = [&](int32_t id) {
+    const auto* broker = image->broker(id);
+    return broker != nullptr && !broker->fenced && broker->rack && *broker->rack == request_.rack_id.view();
+  };
+  if (in_rack(shard_.settings().node_id)) return std::nullopt;
+  return partition.nearest_follower(offset, in_rack);
 }
 
 void Fetching::watch_on(Shard& shard) {
@@ -309,7 +331,7 @@ void Fetching::clear_watches() {
 bool Fetching::worth_telling(const Item& item) const {
   if (!incremental_) return true;
   const FetchPartition& wanted = *item.wanted;
-  return item.error || item.read.diverging || (!item.dropped && item.read.log.size() > 0) ||
+  return item.error || item.read.diverging || item.read_from || (!item.dropped && item.read.log.size() > 0) ||
          item.read.high_watermark != wanted.told_high_watermark || item.read.log_start_offset != wanted.told_log_start;
 }
 
@@ -346,7 +368,8 @@ void Fetching::fill(PartitionAnswer& answer, Item& item) {
     answer.diverging_epoch.epoch = item.read.diverging->epoch;
     answer.diverging_epoch.end_offset = item.read.diverging->end_offset;
   }
-  if (item.dropped) return;
+  if (item.read_from) answer.preferred_read_replica = *item.read_from;
+  if (item.dropped || item.read_from) return;
   for (const auto& aborted : item.read.log.aborted) {
     auto& entry = answer.aborted_transactions->emplace_back();
     entry.producer_id = aborted.producer_id;

@@ -3,6 +3,7 @@
 
 #include "server/api/common.h"
 #include "server/auto_topics.h"
+#include "server/controller_call.h"
 
 namespace samsa::server {
 
@@ -140,7 +141,7 @@ void Describing::topics_by_name() {
       missing(name, to_create);
     }
   }
-  if (!to_create.empty()) create_topics_in_background(context_.shard, std::move(to_create));
+  if (!to_create.empty()) create_topics_in_background(context_.shard, std::move(to_create), forwarded_for(context_));
 }
 
 void Describing::cluster() {

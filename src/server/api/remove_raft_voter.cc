@@ -12,11 +12,12 @@ io::Task<> handle_remove_raft_voter(RequestContext& context, protocol::RemoveRaf
     co_return;
   }
   auto call = [&](metadata::MetadataNode& metadata) -> io::Task<> {
+    context.not_controller = !metadata.raft().is_leader() && context.connection.controller_listener;
     if (metadata.raft().is_leader() || context.connection.controller_listener) {
       co_await metadata.raft().handle_remove_voter(request, response);
       co_return;
     }
-    auto reply = co_await metadata.channel().forward(request);
+    auto reply = co_await forward(context, metadata, request);
     if (reply) co_return;
     response.error_code = to_wire(reply.error().code);
     response.error_message = protocol::Text(reply.error().text());
