@@ -4,6 +4,7 @@
     ./dev bench                      every row, three rounds
     ./dev bench --quick              every row but the long ones, one round
     ./dev bench produce latency      only rows whose name begins so
+    ./dev bench cluster              the rows of three nodes
     ./dev bench list                 the rows
     ./dev bench --long [minutes]     steady load for an hour: is the last minute as good as the first?
     ./dev bench micro [filter]       micro benchmarks (Google Benchmark)
@@ -25,7 +26,7 @@ import rows  # noqa: E402, F401
 
 
 def chosen(arguments):
-    names = arguments.rows
+    names = ["three nodes" if name == "cluster" else name for name in arguments.rows]
     found = [one for one in row.ROWS if (any(one.name.startswith(name) for name in names) if names else not (arguments.quick and one.long))]
     if not found:
         raise SystemExit("no row has such a name; ./dev bench list names them")

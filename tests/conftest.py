@@ -15,6 +15,7 @@ def pytest_addoption(parser):
         "--peer", choices=["apache", "samsa", "both", "ci"], default=os.environ.get("SAMSA_TEST_PEER", "ci"),
         help="run against Apache Kafka, Samsa or both; ci (default): Samsa, and Apache Kafka where that is quick",
     )
+    parser.addoption("--long", action="store_true", help="also what is marked as long and left out of ./dev test")
     parser.addoption("--client", action="append", help="interop: only this client (may be repeated)")
 
 
@@ -35,6 +36,8 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(config, items):
     """What has nobody to run against, under --peer or --client, is left out rather than counted as skipped."""
     items[:] = [i for i in items if not any("empty parameter set" in m.kwargs.get("reason", "") for m in i.iter_markers("skip"))]
+    if not config.getoption("--long"):
+        items[:] = [i for i in items if not i.get_closest_marker("long")]
 
 
 def pytest_sessionstart(session):

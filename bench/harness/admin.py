@@ -80,3 +80,45 @@ def wait_for_leaders(connection, names, partitions, isr=1, seconds=240):
 
 def connect(port, timeout=240):
     return rawwire.Connection("127.0.0.1", port, timeout=timeout)
+
+
+def _varint(value):
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def _text(value):
+    return _varint(len(value) + 1) + value.encode()
+
+
+def reassign(connection, targets):
+    """AlterPartitionReassignments v0. targets: {topic: [replicas of partition 0, of partition 1, ...]}."""
+    body = struct.pack(">i", 240_000) + _varint(len(targets) + 1)
+    for name, partitions in targets.items():
+        body += _text(name) + _varint(len(partitions) + 1)
+        for index, replicas in enumerate(partitions):
+            body += struct.pack(">i", index) + _varint(len(replicas) + 1) + struct.pack(f">{len(replicas)}i", *replicas) + b"\0"
+        body += b"\0"
+    answer = connection.call(request(45, 0, body + b"\0", flexible=True))
+    (error,) = struct.unpack_from(">h", answer, 9)
+    if error:
+        raise RuntimeError(f"AlterPartitionReassignments: error {error}")
+
+
+def reassigning(connection):
+    """Whether any partition is being moved: ListPartitionReassignments v0."""
+    answer = connection.call(request(46, 0, struct.pack(">i", 60_000) + b"\0\0", flexible=True))
+    _, error, text = struct.unpack_from(">ihB", answer, 5)
+    if error:
+        raise RuntimeError(f"ListPartitionReassignments: error {error}")
+    return answer[12 + max(0, text - 1)] > 1
+
+
+def elect_preferred(connection):
+    """ElectLeaders v2 for all partitions."""
+    answer = connection.call(request(43, 2, b"\0\0" + struct.pack(">i", 240_000) + b"\0", flexible=True))
+    (error,) = struct.unpack_from(">h", answer, 9)
+    if error:
+        raise RuntimeError(f"ElectLeaders: error {error}")

@@ -4,6 +4,7 @@ import time
 
 from harness import admin, loads
 from harness.row import percentiles, row, stage, volume
+from peers import rawwire
 
 THREE = stage(nodes=3)
 
@@ -34,11 +35,11 @@ def leader_of(side, topic, exclude=()):
     raise RuntimeError("no broker left")
 
 
-def failover(side, end):
+def failover(side, end, make_topic=None):
     """librdkafka writes to one partition all the time; `end(broker)` ends its leader. The longest gap in acknowledged writes."""
     side.format()
     side.start()
-    topic = side.topic()
+    topic = make_topic() if make_topic else side.topic()
     time.sleep(2)
     number, _ = leader_of(side, topic)
     leader = side.brokers[number - 1]
@@ -67,3 +68,75 @@ def _(side):
 @row("three nodes: SIGTERM of a leader", stage=stage(nodes=3, alone=True), target={"longest gap s": 0.05, "back in all ISRs s": 1})
 def _(side):
     return failover(side, lambda broker: broker.stop())
+
+
+def controller_of(side):
+    for broker in side.brokers:
+        with admin.connect(broker.port) as connection:
+            if found := rawwire.quorum_leader(connection):
+                return found
+    raise RuntimeError("no controller")
+
+
+def topic_led_by(side, number):
+    for _ in range(60):
+        topic = side.topic()
+        if leader_of(side, topic)[0] == number:
+            return topic
+    raise RuntimeError(f"no topic came to be led by {number}")
+
+
+@row("three nodes: kill -9 of the controller, which leads", stage=stage(nodes=3, alone=True), target={"longest gap s": 0.5, "back in all ISRs s": 1})
+def _(side):
+    return failover(side, lambda broker: broker.kill9(), lambda: topic_led_by(side, controller_of(side)))
+
+
+@row("three nodes: move 6 partitions of 50 MB", stage=THREE)
+def _(side):
+    """Each to the broker after the one it is on."""
+    topic = side.topic(6, replicas=1)
+    side.wire("produce", topic, records=300_000, seconds=60, batch=131072, acks=-1)
+    with side.connect() as connection:
+        _, topics = admin.metadata(connection, [topic])
+        target = [[leader % 3 + 1] for _, _, leader, _ in sorted(topics[topic], key=lambda row: row[1])]
+        before, began = side.cpu(), time.monotonic()
+        admin.reassign(connection, {topic: target})
+        while admin.reassigning(connection):
+            time.sleep(0.02)
+        seconds = time.monotonic() - began
+    return {"MB/s": 300_000 * 1024 / 1e6 / seconds, "CPU s/GB": (side.cpu() - before) / (300_000 * 1024 / 1e9)}
+
+
+def many(side, topics, partitions):
+    side.format()
+    side.start()
+    names = [f"many-{number}" for number in range(topics)]
+    began = time.monotonic()
+    for at in range(0, topics, 10):
+        side.topics(names[at:at + 10], partitions, replicas=2)
+    figures = {"create s": time.monotonic() - began}
+    with side.connect() as connection:
+        _, found = admin.metadata(connection, names)
+        target = {}
+        for name, rows in found.items():
+            target[name] = [[leader % 3 + 1, (leader + 1) % 3 + 1] for _, _, leader, _ in sorted(rows, key=lambda row: row[1])]
+        began = time.monotonic()
+        for at in range(0, topics, 10):
+            admin.reassign(connection, {name: target[name] for name in names[at:at + 10]})
+        while admin.reassigning(connection):
+            time.sleep(0.05)
+        figures["move s"] = time.monotonic() - began
+        began = time.monotonic()
+        admin.elect_preferred(connection)
+        figures["lead elsewhere s"] = time.monotonic() - began
+    return figures | {"memory MB": side.resident_mb()}
+
+
+@row("three nodes: 10,000 partitions", stage=stage(nodes=3, alone=True), once=True, long=True)
+def _(side):
+    return many(side, 50, 200)
+
+
+@row("three nodes: 1,000 partitions", stage=stage(nodes=3, alone=True), once=True)
+def _(side):
+    return many(side, 10, 100)

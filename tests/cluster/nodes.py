@@ -189,24 +189,11 @@ class Cluster:
                 continue
             try:
                 with rawwire.Connection(node.host, node.port, timeout=10) as connection:
-                    if found := quorum_leader(connection):
+                    if found := rawwire.quorum_leader(connection):
                         return found
             except OSError:
                 continue
         return None
-
-
-def quorum_leader(connection):
-    """By DescribeQuorum v0."""
-    body = b"\x02\x13__cluster_metadata\x02" + struct.pack(">i", 0) + b"\0\0\0"
-    answer = connection.call(rawwire.request(55, 0, body, flexible=True))
-    at = 4 + 1  # Correlation id, tags.
-    (error,) = struct.unpack_from(">h", answer, at)
-    if error:
-        return None
-    at += 2 + 1 + 1 + len("__cluster_metadata") + 1
-    _, error, leader = struct.unpack_from(">ihi", answer, at)
-    return leader if error == 0 and leader > 0 else None
 
 
 def rawwire_uuid(number):

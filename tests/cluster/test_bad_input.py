@@ -11,7 +11,7 @@ from confluent_kafka.admin import NewTopic
 from peers import rawwire
 from peers.broker import StartError
 
-from .nodes import COMBINED, quorum_leader, wait_for
+from .nodes import COMBINED, wait_for
 from .test_examples import produce, read_all
 
 BROKER = "broker"
@@ -146,7 +146,7 @@ def test_lost_majority(make_cluster):
     cluster.topic("after", 1, 2)
     assert read_all(cluster.alive, topic, 0) == {0: "without a controller"}
     with rawwire.Connection(cluster[4].host, cluster[4].port) as connection:
-        assert wait_for(lambda: quorum_leader(connection), what="a quorum")
+        assert wait_for(lambda: rawwire.quorum_leader(connection), what="a quorum")
 
 
 def test_start_without_format_says_so(make_cluster):

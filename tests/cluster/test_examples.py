@@ -33,11 +33,11 @@ def test_high_watermark_is_what_all_in_sync_replicas_have(make_cluster):
     cluster = make_cluster(**PATIENT)
     topic = cluster.topic("watermark", [[1, 2, 3]])
     produce(cluster, topic, range(102))
-    wait_for(lambda: all(log_end_of(n, topic) == 102 for n in cluster.nodes), what="102 everywhere")
+    wait_for(lambda: len({size_of(n, topic) for n in cluster.nodes}) == 1, what="102 everywhere")
     cluster.pause(cluster[3])
     produce(cluster, topic, range(102, 105), acks="1")
-    wait_for(lambda: log_end_of(cluster[2], topic) == 105, what="105 on the other follower")
     assert log_end(cluster[1], topic) == 105
+    wait_for(lambda: size_of(cluster[2], topic) == size_of(cluster[1], topic), what="105 on the other follower")
     time.sleep(1)
     assert high_watermark(cluster[1], topic) == 102
     assert sorted(read_all(cluster.alive, topic, 0)) == list(range(102))
@@ -46,26 +46,33 @@ def test_high_watermark_is_what_all_in_sync_replicas_have(make_cluster):
     assert sorted(read_all(cluster.alive, topic, 0)) == list(range(105))
 
 
-def log_end_of(node, topic):
-    """Of any replica, leader or follower: the first offset at which a debugging reader's Fetch v11 finds nothing."""
-    end = 0
+def size_of(node, topic, partition=0):
+    """Bytes of any replica's log, by DescribeLogDirs v1."""
     with rawwire.Connection(node.host, node.port) as connection:
-        while True:
-            body = struct.pack(">iiiibii", -2, 0, 0, 1 << 20, 0, 0, -1) + struct.pack(">i", 1) + rawwire.string(topic)
-            body += struct.pack(">iiiqqi", 1, 0, -1, end, -1, 1 << 20) + struct.pack(">i", 0) + rawwire.string("")
-            answer = connection.call(rawwire.request(1, 11, body))
-            at = 4 + 4 + 2 + 4 + 4 + 2 + len(topic) + 4 + 4
-            error, _, _, _, aborted = struct.unpack_from(">hqqqi", answer, at)
-            at += 30 + max(0, aborted) * 16 + 4
-            (size,) = struct.unpack_from(">i", answer, at)
-            records = answer[at + 4:at + 4 + max(0, size)]
-            if error or not records:
-                return end if not error else -error
-            while len(records) >= 61:
-                base, length = struct.unpack_from(">qi", records)
-                (delta,) = struct.unpack_from(">i", records, 23)
-                end = base + delta + 1
-                records = records[12 + length:]
+        answer = connection.call(rawwire.request(35, 1, struct.pack(">i", -1)))
+    at = 8
+
+    def take(layout):
+        nonlocal at
+        values = struct.unpack_from(layout, answer, at)
+        at += struct.calcsize(layout)
+        return values
+
+    def name():
+        nonlocal at
+        (length,) = take(">h")
+        at += length
+        return answer[at - length:at].decode()
+
+    for _ in range(take(">i")[0]):
+        take(">h"), name()
+        for _ in range(take(">i")[0]):
+            found = name()
+            for _ in range(take(">i")[0]):
+                index, size, _, _ = take(">iqq?")
+                if (found, index) == (topic, partition):
+                    return size
+    return None
 
 
 def test_low_watermark_is_the_least_log_start(make_cluster):

@@ -66,7 +66,8 @@ def test_kill_of_leader_controller_and_follower(loads):
         assert max(gap for one in figures.values() for gap, _ in one["gaps"].values()) < 5000
 
 
-@pytest.mark.parametrize("victim", [leader, controller, follower], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("victim", [leader, pytest.param(controller, marks=pytest.mark.long), pytest.param(follower, marks=pytest.mark.long)],
+                         ids=lambda f: f.__name__)
 def test_standstill(loads, victim):
     """SIGSTOP for longer than the session: the broker is fenced, the others go on; when it goes on it finds its place again."""
     cluster, started = loads

@@ -41,7 +41,8 @@ def follower(cluster, topic):
     return next(node for node in cluster.nodes if node not in (cluster.leader(topic), cluster.controller()))
 
 
-@pytest.mark.parametrize("victim", [leader, controller, follower], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("victim", [controller, pytest.param(leader, marks=pytest.mark.long), pytest.param(follower, marks=pytest.mark.long)],
+                         ids=lambda f: f.__name__)
 def test_link_loss(net, make_cluster, victim):
     """Longer than the session: the node is fenced and its leaderships go elsewhere; what it took and nobody confirmed was never acknowledged."""
     cluster = make_cluster(net=net)

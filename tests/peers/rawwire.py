@@ -110,3 +110,16 @@ def end_offset(connection: Connection, topic: str, partition: int = 0) -> tuple[
     (name_length,) = struct.unpack_from(">h", answer, 8)
     _, error, _, offset = struct.unpack_from(">ihqq", answer, 10 + name_length + 4)
     return error, offset
+
+
+def quorum_leader(connection):
+    """The node id of the active controller by DescribeQuorum v0; None while there is none."""
+    body = b"\x02\x13__cluster_metadata\x02" + struct.pack(">i", 0) + b"\0\0\0"
+    answer = connection.call(request(55, 0, body, flexible=True))
+    at = 4 + 1  # Correlation id, tags.
+    (error,) = struct.unpack_from(">h", answer, at)
+    if error:
+        return None
+    at += 2 + 1 + 1 + len("__cluster_metadata") + 1
+    _, error, leader = struct.unpack_from(">ihi", answer, at)
+    return leader if error == 0 and leader > 0 else None

@@ -31,7 +31,8 @@ inline Result<void> check_alter(const RequestContext& context, int8_t type, std:
       if (context.authorized(Operation::kAlterConfigs, ResourceType::kGroup, name)) return {};
       return fail(ErrorCode::kGroupAuthorizationFailed);
     case ConfigType::kBroker:
-      if (!name.empty() && name != own) {
+      // The controller takes what the broker has let pass.
+      if (!context.connection.controller_listener && !name.empty() && name != own) {
         return fail(ErrorCode::kInvalidRequest, fmt::format("Unexpected broker id, expected {} or empty string, but received {}", own, name));
       }
       [[fallthrough]];

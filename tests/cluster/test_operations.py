@@ -1,0 +1,108 @@
+"""What operators do to a cluster that is in use: move, drain, rebalance, upgrade, add voters, read from near."""
+
+from confluent_kafka import Consumer, Producer
+
+from peers import rawwire
+
+from .loads import read_all
+from .nodes import COMBINED, wait_for
+from .operations import preferred_replica, reassign, reassigning, unregister, update_feature
+from .test_examples import produce
+
+BROKER = "broker"
+
+
+def fill(cluster, topic, megabytes, partition=0):
+    producer = Producer({"bootstrap.servers": cluster.alive, "log_level": 0, "compression.type": "none", "queue.buffering.max.kbytes": 200_000})
+    value = "x" * 10_000
+    for number in range(megabytes * 100):
+        producer.produce(topic, value=f"{number} {value}", partition=partition)
+    assert producer.flush(60) == 0
+
+
+def test_move_cancel_drain_and_forget(make_cluster):
+    """A fourth broker takes a partition over while it is written and read, is drained again, stopped and unregistered."""
+    cluster = make_cluster(roles=[COMBINED, BROKER, BROKER, BROKER])
+    topic = cluster.topic("moving", [[1, 2], [2, 3]])
+    fill(cluster, topic, 5)
+    assert reassign(cluster[1], topic, {0: [4, 3], 1: [4, 2]}) == 0
+    wait_for(lambda: not reassigning(cluster[2]), what="the end of the move")
+    wait_for(lambda: cluster.partition(topic, 0).replicas == [4, 3] and cluster.partition(topic, 1).replicas == [4, 2], what="the new replicas")
+    assert len(read_all(cluster.alive, topic, 0)) == 500
+    # One that cannot come to its end is cancelled.
+    cluster[4].kill9()
+    wait_for(lambda: cluster.partition(topic, 0).leader == 3, what="a leader that lives")
+    assert reassign(cluster[1], topic, {0: [3, 4], 1: [2, 4]}) == 0
+    assert reassign(cluster[1], topic, {0: [1, 4], 1: None}) == 0 and reassign(cluster[1], topic, {0: None}) == 0
+    wait_for(lambda: not reassigning(cluster[1]), what="nothing being moved")
+    assert sorted(cluster.partition(topic, 0).replicas) == [3, 4]
+    # Drained and forgotten.
+    assert reassign(cluster[1], topic, {0: [3, 1], 1: [2, 1]}) == 0
+    wait_for(lambda: not reassigning(cluster[1]), what="the end of the draining")
+    cluster.wait_isr(topic, 2)
+    assert unregister(cluster[1], 4) == 0
+    assert unregister(cluster[1], 4) == 102  # BROKER_ID_NOT_REGISTERED
+    assert len(read_all(cluster.alive, topic, 0)) == 500
+
+
+def test_reading_from_the_nearest_replica(make_cluster):
+    cluster = make_cluster(start=False, replica__selector__class="org.apache.kafka.common.replica.RackAwareReplicaSelector")
+    for node in cluster.nodes:
+        node.overrides["broker.rack"] = f"rack{node.number}"
+    cluster.create()
+    topic = cluster.topic("near", [[1, 2, 3]])
+    produce(cluster, topic, range(50))
+    wait_for(lambda: preferred_replica(cluster[1], topic, "rack3") == 3, what="the replica in rack3")
+    assert preferred_replica(cluster[1], topic, "rack1") == -1
+    assert preferred_replica(cluster[1], topic, "elsewhere") == -1
+    consumer = Consumer({"bootstrap.servers": cluster.alive, "group.id": "near", "client.rack": "rack2", "auto.offset.reset": "earliest"})
+    consumer.subscribe([topic])
+    found = []
+    wait_for(lambda: found.extend(int(m.value()) for m in consumer.consume(100, timeout=0.5) if not m.error()) or len(found) >= 50, what="50 records")
+    assert found == list(range(50))
+    produce(cluster, topic, range(50, 60))
+    wait_for(lambda: found.extend(int(m.value()) for m in consumer.consume(100, timeout=0.5) if not m.error()) or len(found) >= 60, what="10 more")
+    assert found == list(range(60))
+    consumer.close()
+
+
+def test_leaders_go_home(make_cluster):
+    """auto.leader.rebalance.enable: the preferred replica leads again when it is back."""
+    cluster = make_cluster(leader__imbalance__check__interval__seconds=1)
+    topic = cluster.topic("home", [[1, 2, 3], [2, 3, 1], [3, 1, 2]])
+    cluster[2].kill9()
+    wait_for(lambda: cluster.partition(topic, 1).leader == 3, what="another leader")
+    cluster.start([cluster[2]])
+    wait_for(lambda: [cluster.partition(topic, p).leader for p in range(3)] == [1, 2, 3], what="the preferred leaders")
+
+
+def test_features_are_upgraded(make_cluster):
+    """metadata.version from that of 4.0 to that of 4.3, while topics are in use; not back below what changed the metadata."""
+    cluster = make_cluster(start=False)
+    for node in cluster.nodes:
+        cluster.format_one(node, "--release-version", "4.0")
+    cluster.start()
+    topic = cluster.topic("upgraded", 3, 3)
+    produce(cluster, topic, range(5))
+    assert wait_for(lambda: update_feature(cluster[2], "metadata.version", 30) == 0, what="the upgrade")
+    assert update_feature(cluster[2], "metadata.version", 99) != 0
+    produce(cluster, topic, range(5, 10))
+    cluster.topic("after", 3, 3)
+    cluster.stop()
+    cluster.start()
+    assert sorted(map(int, read_all(cluster.alive, topic, 0).values())) == list(range(10))
+
+
+def test_dynamic_quorum(make_cluster):
+    """--initial-controllers, with brokers of their own (--no-initial-controllers): any controller may go."""
+    cluster = make_cluster(roles=["controller", "controller", "controller", BROKER, BROKER], voters="dynamic")
+    topic = cluster.topic("dynamic", [[4, 5]])
+    for _ in range(2):
+        active = cluster[cluster._quorum_leader()]
+        active.kill9()
+        wait_for(lambda: cluster._quorum_leader() not in (None, active.number), what="another controller")
+        produce(cluster, topic, ["x"])
+        cluster.start([active])
+    cluster.topic("after", 1, 2)
+    with rawwire.Connection(cluster[4].host, cluster[4].port) as connection:
+        assert rawwire.quorum_leader(connection) in (1, 2, 3)
