@@ -52,9 +52,6 @@ class Load:
         assert self.figures["failed"] == 0, self._complaints()
         return self.figures
 
-    def longest_gap_ms(self):
-        return max(gap for gap, _ in self.figures["gaps"].values())
-
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
