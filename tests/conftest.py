@@ -16,6 +16,7 @@ def pytest_addoption(parser):
         help="run against Apache Kafka, Samsa or both; ci (default): Samsa, and Apache Kafka where that is quick",
     )
     parser.addoption("--long", action="store_true", help="also what is marked as long and left out of ./dev test")
+    parser.addoption("--nodes", type=int, default=1, help="interop: a cluster of so many nodes, and topics with a replica on up to three of them")
     parser.addoption("--client", action="append", help="interop: only this client (may be repeated)")
 
 
@@ -51,9 +52,20 @@ def pytest_sessionstart(session):
 @pytest.fixture(scope="session")
 def broker(request):
     """A broker shared by all tests of one peer. Tests name their own topics and groups, and leave it running."""
-    one = new_broker(request.param, "shared").create()
+    one = shared_broker(request.param, request.config.getoption("--nodes")).create()
     yield one
     one.destroy()
+
+
+def shared_broker(kind: str, nodes: int):
+    if nodes == 1:
+        return new_broker(kind, "shared")
+    from cluster.nodes import Cluster  # it needs what tests/setup installs
+
+    one = Cluster(kind, "shared", ("broker,controller",) * nodes, default__replication__factor=min(3, nodes),
+                   offsets__topic__num__partitions=4, group__initial__rebalance__delay__ms=0)
+    one.cluster_id = one.nodes[0].cluster_id
+    return one
 
 
 @pytest.fixture

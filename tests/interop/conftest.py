@@ -48,14 +48,15 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session")
 def drivers():
     """At most a few processes alive: the last one used of each (client, bootstrap)."""
-    running: dict[tuple[str, str], Driver] = {}
+    running: dict[tuple[str, str], Driver] = {}  # by client and first address
 
-    def get(client, bootstrap: str) -> Driver:
-        key = (client.name, bootstrap)
+    def get(client, broker) -> Driver:
+        addresses = broker.bootstrap.split(",")
+        key = (client.name, addresses[0])
         for other in [k for k in running if k != key or not running[k].alive]:
             running.pop(other).close()
         if key not in running:
-            running[key] = Driver(client, bootstrap)
+            running[key] = Driver(client, addresses)
         return running[key]
 
     yield get
@@ -66,7 +67,7 @@ def drivers():
 @pytest.fixture
 def driver(drivers, client, broker):
     """The driver of this test's client, connected to this test's broker."""
-    return drivers(client, broker.bootstrap)
+    return drivers(client, broker)
 
 
 counter = itertools.count()

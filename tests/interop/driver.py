@@ -18,13 +18,15 @@ class DriverError(Exception):
 
 
 class Driver:
-    def __init__(self, client, bootstrap: str):
+    def __init__(self, client, addresses: list[str]):
+        """The client is told the first address and finds the other brokers by itself."""
         self.client = client
-        self.bootstrap = bootstrap
+        self.bootstrap, self.addresses = addresses[0], addresses
+        self.replicas = min(3, len(addresses))  # of the topics that tests make
         log = scratch_root() / f"driver-{client.name}.log"
         self._log = open(log, "ab")
         self._process = subprocess.Popen(
-            [*client.command(), bootstrap], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
+            [*client.command(), self.bootstrap], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
             start_new_session=True,
         )
         self.closed: set[str] = set()

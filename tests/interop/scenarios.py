@@ -1,5 +1,6 @@
 """Steps that several scenarios share."""
 
+import contextlib
 import time
 
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -12,20 +13,20 @@ def topic_of(driver: Driver, name: str, partitions: int = 1, **configs: str) -> 
     """A new topic, created through the client under test or, where it cannot, through librdkafka's admin client."""
     settings = {k.replace("_", "."): v for k, v in configs.items()}
     if driver.client.can("create_topic"):
-        driver.call("create_topic", topic=name, partitions=partitions, replication=1, configs=settings)
+        driver.call("create_topic", topic=name, partitions=partitions, replication=driver.replicas, configs=settings)
     else:
         admin = AdminClient({"bootstrap.servers": driver.bootstrap})
-        admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
-    wait_for_leaders(driver.bootstrap, name, partitions)
+        admin.create_topics([NewTopic(name, partitions, driver.replicas, config=settings)])[name].result(30)
+    wait_for_leaders(driver.addresses, name, partitions)
     return name
 
 
-def wait_for_leaders(bootstrap: str, topic: str, partitions: int):
+def wait_for_leaders(addresses: list[str], topic: str, partitions: int):
     """A broker hears of a new topic a moment after the controller. Not every client's retries leave a record single."""
-    host, port = bootstrap.split(":")
-    with rawwire.Connection(host, int(port)) as connection:
+    with contextlib.ExitStack() as open_ones:
+        connections = [open_ones.enter_context(rawwire.Connection(host, int(port))) for host, port in (one.split(":") for one in addresses)]
         for partition in range(partitions):
-            eventually(lambda: rawwire.end_offset(connection, topic, partition)[0] == 0, pause=0.01)
+            eventually(lambda: any(rawwire.end_offset(one, topic, partition)[0] == 0 for one in connections), pause=0.01)
 
 
 def produce(driver: Driver, topic: str, records: list[dict], codec="none", acks=-1, idempotent=False) -> list[int]:

@@ -14,10 +14,10 @@ TOPIC = "written-by-all"
 def written(broker, drivers) -> list[dict]:
     """The records of the topic, in their order."""
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-    admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(30)
+    admin.create_topics([NewTopic(TOPIC, 1, min(3, len(broker.bootstrap.split(","))))])[TOPIC].result(30)
     everything: list[dict] = []
     for client in capabilities.ALL:
-        writer = drivers(client, broker.bootstrap)
+        writer = drivers(client, broker)
         for codec in client.codecs:
             records = [
                 {"partition": 0, "key": f"{client.name} {codec} {i}", "value": f"written by {client.name} " * 20, "headers": [["codec", codec]]}
