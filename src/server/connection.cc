@@ -37,8 +37,7 @@ void Connection::close_if_idle(io::MonoTime before) {
     seen_received_ = received;
     last_activity_ = shard_.loop().now();
   }
-  const bool waits_for_the_peer = exchanges_.empty() || writing_;
-  if (closed_ || !waits_for_the_peer || last_activity_ >= before) return;
+  if (closed_ || last_activity_ >= before) return;
   metrics_.expired.add();
   close();
 }

@@ -32,8 +32,8 @@ class Connection {
   // Serves until the peer leaves, an error ends it or close() is called; resumes when every request under way has ended.
   io::Task<> run();
   void close();
-  // Closes if nothing came or went since `before` (as the calls of this function see it) while it was the peer's turn: to send a request
-  // or the rest of it, or to take its answer. What a handler waits for is no reason.
+  // Closes if nothing came or went since `before`, as the calls of this function see it: the peer sends nothing, takes nothing, or waits
+  // for an answer for longer than any connection may be silent. As in Kafka.
   void close_if_idle(io::MonoTime before);
   [[nodiscard]] const ConnectionInfo& info() const { return info_; }
 

@@ -67,6 +67,23 @@ TEST(Connection, ASlowFrameIsNotIdle) {
   });
 }
 
+// Who asks for a wait of hours does not hold its connection for hours.
+TEST(Connection, ARequestThatWaitsIsIdleToo) {
+  TestSite site(kImpatient);
+  site.run([&]() -> io::Task<> {
+    co_await site.create("events");
+    const auto waiting = co_await site.connect();
+    EXPECT_TRUE(co_await waiting->send_request(TestSite::fetch_request("events", 0, 0, 7'200'000), 12));
+    const auto began = site.world().loop.now();
+    EXPECT_FALSE(co_await waiting->receive());
+    EXPECT_LT(site.world().loop.now() - began, 15s);
+    site.client = co_await site.connect();
+    // It still counts as one that is there until the fetch ends, which a record brings about.
+    EXPECT_EQ(co_await site.produce("events", 0, {"x"}), 0);
+    EXPECT_TRUE(co_await are_gone(site, 15s));
+  });
+}
+
 // A peer that asks and asks and takes no answers: its memory is given back.
 TEST(Connection, APeerThatTakesNoAnswers) {
   TestSite site(kImpatient);

@@ -83,6 +83,19 @@ TEST(CreatePartitions, OnlyMore) {
   });
 }
 
+TEST(DeleteTopics, MayBeForbidden) {
+  TestSite site({{"delete.topic.enable", "false"}});
+  site.run([&]() -> io::Task<> {
+    co_await site.create("kept");
+    protocol::DeleteTopicsRequest request;
+    request.timeout_ms = 10'000;
+    request.topic_names.emplace_back("kept");
+    EXPECT_EQ((co_await site.call(request, 5)).responses.at(0).error_code, code(ErrorCode::kTopicDeletionDisabled));
+    EXPECT_EQ((co_await site.call(request, 2)).responses.at(0).error_code, code(ErrorCode::kInvalidRequest));
+    EXPECT_EQ(co_await site.produce("kept", 0, {"x"}), 0);
+  });
+}
+
 TEST(DeleteTopics, ByNameAndById) {
   TestSite site;
   site.run([&]() -> io::Task<> {
