@@ -13,9 +13,7 @@ Writes build/bench/result.md, result.json and plots (*.svg). The machine may be 
 clock. CPU is the broker processes' own (user and system), memory their resident size. How to add a row: bench/harness/row.py.
 """
 import argparse
-import json
-import os
-import subprocess
+import resource
 import sys
 from pathlib import Path
 
@@ -39,12 +37,19 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one round, without the long rows")
     parser.add_argument("--long", nargs="?", type=float, const=60.0, metavar="MINUTES")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--realtime", action="store_true", help="brokers and loads with real-time scheduling: for a machine that does other "
+                        "work meanwhile, so that it adds nothing to latencies")
     parser.add_argument("--only", choices=nodes.KINDS, help="one side alone, while developing")
     parser.add_argument("--out", type=Path, default=loads.OUT / "result.json")
     arguments = parser.parse_args()
     if arguments.rows[:1] == ["list"]:
         print("\n".join(one.name + ("  (long)" if one.long else "") for one in row.ROWS))
         return
+    try:  # Twenty thousand connections need as many descriptors.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
+    except (ValueError, PermissionError):
+        pass
+    loads.realtime = arguments.realtime
     nodes.prefer()
     loads.prepare()
     kinds = (arguments.only,) if arguments.only else nodes.KINDS
@@ -52,8 +57,7 @@ def main():
         from harness import endurance
         raise SystemExit(endurance.run(arguments.long, kinds, arguments.out.with_name("long.json")))
     rounds = arguments.rounds or (1 if arguments.quick else 3)
-    found = measure.run(chosen(arguments), rounds, kinds)
-    report.write(found, rounds, arguments.out)
+    found = measure.run(chosen(arguments), rounds, kinds, lambda so_far: report.write(so_far, rounds, arguments.out))
     print(arguments.out.with_suffix(".md").read_text())
     if found.failures:
         raise SystemExit(1)

@@ -36,14 +36,11 @@ def one_side(kind, minutes, seconds):
         measure.warm_up(side)
         bulk = side.topic(6, retention_bytes=256_000_000, segment_bytes=64_000_000)
         tail = side.topic(1, retention_bytes=256_000_000, segment_bytes=64_000_000)
-        loads.realtime = True
-        nodes.schedule(side.pids(), True)
         for number in range(max(3, round(minutes * MINUTE / seconds))):
             lines.append(minute(side, bulk, tail, seconds))
             shown = ", ".join(f"{name} {figure:.4g}" for name, figure in lines[-1].items())
             print(f"  {kind} {number + 1}: {shown}", file=sys.stderr, flush=True)
     finally:
-        loads.realtime = False
         side.destroy()
     return lines
 

@@ -9,7 +9,7 @@ from peers.paths import BUILD, REPO, TESTS
 OUT = BUILD / "bench"
 RDLOAD = OUT / "rdload"
 WIRELOAD = BUILD / "release" / "wireload"
-realtime = False  # Whether loads are started with real-time scheduling (nodes.schedule).
+realtime = False  # Whether loads and brokers run with real-time scheduling.
 
 
 def prepare():

@@ -39,8 +39,6 @@ def warm_up(side):
 def one(row, kind, side, found):
     began = time.monotonic()
     try:
-        loads.realtime = row.realtime
-        nodes.schedule(side.pids(), row.realtime)
         figures = row.run(side)
         found.note(row, kind, figures)
         shown = ", ".join(f"{name} {figure:.4g}" for name, figure in figures.items())
@@ -50,9 +48,7 @@ def one(row, kind, side, found):
         if not isinstance(error, RuntimeError):
             traceback.print_exc()
     finally:
-        loads.realtime = False
         try:
-            nodes.schedule(side.pids(), False)
             if any(side.pids()):
                 side.clear()
         except Exception as error:
@@ -84,7 +80,8 @@ def run_stage(stage, rows, rounds, kinds, found):
             side.destroy()
 
 
-def run(rows, rounds, kinds):
+def run(rows, rounds, kinds, so_far):
+    """`so_far` is called with what was found after each stage."""
     found = Found()
     stages = {}
     for row in rows:
@@ -96,4 +93,5 @@ def run(rows, rounds, kinds):
         except Exception as error:
             found.failures.append(f"{stage}: {error}")
             traceback.print_exc()
+        so_far(found)
     return found

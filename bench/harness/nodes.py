@@ -36,15 +36,11 @@ def prefer():
         pass
 
 
-def schedule(pids, realtime):
-    """Real-time scheduling of all threads of these processes, or back: a machine that does other things adds nothing to latencies then."""
-    policy, parameter = (os.SCHED_RR, os.sched_param(2)) if realtime else (os.SCHED_OTHER, os.sched_param(0))
-    for pid in pids:
+def prefer_broker(pid):
+    """With --realtime: before the loads. Threads to come inherit it."""
+    if loads.realtime:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            try:
-                os.sched_setscheduler(int(thread), policy, parameter)
-            except (PermissionError, ProcessLookupError):
-                pass
+            os.sched_setscheduler(int(thread), os.SCHED_RR, os.sched_param(2))
 
 
 class ApacheAsShipped(peers.Apache):
@@ -97,6 +93,7 @@ class Side:
         began = time.monotonic()
         for broker in self.brokers:
             broker.start(wait=False)
+            prefer_broker(broker.process.pid)
         for broker in self.brokers:
             self.wait_until_it_answers(broker)
         return time.monotonic() - began

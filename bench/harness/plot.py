@@ -65,7 +65,7 @@ def overview(found, path):
     lines = ratios(found)
     if not lines:
         return
-    left, right, top, step = 470, 900, 70, 20
+    left, right, top, step = 560, 980, 70, 20
     low = min(0.5, *[line[2] for line in lines])
     ticks = decades(low, max(20.0, *[line[4] for line in lines]))
     at = scale(ticks[0], ticks[-1], left, right)
@@ -97,11 +97,11 @@ def latency(found, path):
     bottom = top + step * len(rows)
     canvas = Canvas(right + 60, bottom + 30)
     canvas.text(16, 28, "Latency in milliseconds: p50, p99, p99.9", 17, weight="bold")
-    canvas.text(16, 48, "counted from when a record was due; small, middle and large dot of each line; medians of the rounds", 11)
-    canvas.dot(left, 44, OURS)
-    canvas.text(left + 10, 48, "Samsa", 11)
-    canvas.dot(left + 80, 44, THEIRS)
-    canvas.text(left + 90, 48, "Apache Kafka", 11)
+    canvas.text(16, 48, "counted from when a record was due; the small, middle and large dot of each line; medians of the rounds", 11)
+    canvas.dot(right - 160, 24, OURS)
+    canvas.text(right - 150, 28, "Samsa", 11)
+    canvas.dot(right - 90, 24, THEIRS)
+    canvas.text(right - 80, 28, "Apache Kafka", 11)
     for tick in ticks:
         canvas.line(at(tick), top - 8, at(tick), bottom)
         canvas.text(at(tick), bottom + 16, said(tick), 11, "middle")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from peers.paths import samsa_bin
 
-from . import plot
+from . import loads, plot
 from .nodes import COMMON, SYNCED
 from .row import better_when_greater
 
@@ -92,8 +92,9 @@ def write(found, rounds, out):
     out.write_text(json.dumps({"machine": about, "rounds": rounds, "rows": found.figures, "failures": found.failures}, indent=1))
     head = (f"{about['processors']} processors ({about['model']}), {about['memory GB']} GB, Linux {about['kernel']}, loopback, one disk; {about['samsa']}; "
             f"{about['apache']}; librdkafka {about['librdkafka']}. {rounds} round{'s' if rounds > 1 else ''} in turn: median (least to most). "
-            f"No sync but where the row says so. The machine does other work meanwhile: brokers and loads go before it (nice -10; latency rows with "
-            f"real-time scheduling), so believe ratios and CPU time.")
+            f"No sync but where the row says so.")
+    if loads.realtime:
+        head += " The machine did other work meanwhile: brokers and loads ran with real-time scheduling. Believe ratios and CPU time."
     text = f"{head}\n\n{table(found)}\n"
     if lines := behind(found):
         text += "\n" + "\n".join(lines) + "\n"

@@ -31,7 +31,6 @@ class Row:
     target: dict = field(default_factory=dict)  # {measure: figure that the issue asks for}
     once: bool = False                          # Too long for several rounds.
     long: bool = False                          # Only in full runs or when asked for by name.
-    realtime: bool = False                      # Brokers and load with real-time scheduling, where the system lets us.
     main: str = ""                              # The measure of the plot; none: the first.
 
 
@@ -51,6 +50,8 @@ def better_when_greater(measure):
 
 def volume(result):
     """The measures of a load that moves records."""
+    if not result["records"]:
+        raise RuntimeError("nothing was moved")
     return {
         "CPU s/GB": result["cpu"] / (result["bytes"] / 1e9),
         "CPU s/million": result["cpu"] / (result["records"] / 1e6),

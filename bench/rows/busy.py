@@ -38,7 +38,7 @@ def on_disk_mb(side, topic):
     return sum(path.stat().st_size for broker in side.brokers for path in broker.data_dir.glob(f"{topic}-*/*.log")) / 1e6
 
 
-@row("retention active: 16 KiB at 1,000/s, 64 MB kept", stage=BUSY, main="p99 ms", realtime=True)
+@row("retention active: 16 KiB at 1,000/s, 64 MB kept", stage=BUSY, main="p99 ms")
 def retention(side):
     topic = side.topic(1, **{"retention_bytes": 64_000_000, "segment_bytes": 16_000_000})
     result = side.wire("produce", topic, rate=1000, seconds=10)
@@ -46,7 +46,7 @@ def retention(side):
     return percentiles(result) | {"CPU s/GB": result["cpu"] / (result["bytes"] / 1e9), "kept MB": on_disk_mb(side, topic)}
 
 
-@row("compaction active: 16 KiB at 1,000/s, 16 keys", stage=BUSY, main="p99 ms", realtime=True)
+@row("compaction active: 16 KiB at 1,000/s, 16 keys", stage=BUSY, main="p99 ms")
 def compaction(side):
     topic = side.topic(1, **{"cleanup_policy": "compact", "segment_bytes": 16_000_000, "min_cleanable_dirty_ratio": 0.01})
     result = side.wire("produce", topic, rate=1000, seconds=10, keys=16)
@@ -54,7 +54,7 @@ def compaction(side):
     return percentiles(result) | {"CPU s/GB": result["cpu"] / (result["bytes"] / 1e9), "kept MB": on_disk_mb(side, topic)}
 
 
-@row("overload: 200 connections, 800 MB of requests under way, 64 MB allowed", main="peak memory MB",
+@row("overload: 200 connections, 800 MB of requests under way, 64 MB allowed", main="peak memory MB", once=True,
      stage=stage(alone=True, queued__max__request__bytes=64_000_000, socket__request__max__bytes=10_000_000))
 def overload(side):
     """What is refused or lost counts as an error and fails the row; `quiet` is another client's one small request after the other meanwhile."""

@@ -29,7 +29,7 @@ def quiet(side, topic):
 
 
 def beside(name, start, prepare=lambda side: None):
-    @row(f"fairness: a quiet client beside {name}", stage=BUSY, main="times its p99 alone", realtime=True)
+    @row(f"fairness: a quiet client beside {name}", stage=BUSY, main="times its p99 alone")
     def _(side):
         topic = side.topic(1)
         prepared = prepare(side)

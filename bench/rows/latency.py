@@ -3,7 +3,7 @@ from harness.row import percentiles, row
 
 
 def latency(name, load, mode, target=None, partitions=1, **options):
-    @row(f"latency {name}", target=target or {}, main="p99 ms", realtime=True)
+    @row(f"latency {name}", target=target or {}, main="p99 ms")
     def _(side):
         result = getattr(side, load)(mode, side.topic(partitions), **options)
         return percentiles(result) | {"CPU ms/record": result["cpu"] * 1000 / (options["rate"] * options["seconds"])}
@@ -20,6 +20,6 @@ latency("end to end, 1,000/s, 20 consumers of one partition", "wire", "tail", ra
 latency("of a produce, 500/s of 16 KiB", "wire", "produce", rate=500, seconds=5)
 
 
-@row("latency end to end, one at a time, Java", main="p99 ms", realtime=True)
+@row("latency end to end, one at a time, Java", main="p99 ms")
 def _(side):
     return percentiles(side.java("end-to-end", side.topic(), records=3000, size=1024))

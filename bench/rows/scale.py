@@ -25,7 +25,7 @@ def held(side, topic, seconds, **options):
 
 def connections(count, long=False):
     # Java opens a descriptor for each as well; the default of max.connections is no limit.
-    @row(f"{count:,} idle connections", stage=ALONE, long=long)
+    @row(f"{count:,} idle connections", stage=ALONE, long=long, once=True)
     def _(side):
         side.format()
         side.start()
@@ -36,10 +36,10 @@ def connections(count, long=False):
 
 
 connections(2_000)
-connections(15_000, long=True)
+connections(20_000, long=True)
 
 
-@row("1,000 idle consumers", stage=ALONE)
+@row("1,000 idle consumers", stage=ALONE, once=True)
 def idle_consumers(side):
     side.format()
     side.start()
