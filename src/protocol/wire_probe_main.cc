@@ -1,6 +1,7 @@
 // samsa_wire_probe: the codec on a pipe, for tests/wire, which hold it against Apache Kafka's own classes. A line is
 // "<message> <version> <hex>".
 //   samsa_wire_probe generate SEED COUNT   COUNT random messages of every message and version, as lines
+//   samsa_wire_probe records               what internal topics hold: lines "<message> <kind>:<number>"
 //   samsa_wire_probe check                 reads lines, decodes and encodes again; prints "<message> <version> <what is wrong>" for
 //                                          each that does not come back the same, and at last "checked N"
 #include <fmt/format.h>
@@ -53,6 +54,18 @@ int generate(uint64_t seed, int count) {
   return 0;
 }
 
+int records() {
+  for (const auto* table : all_messages()) {
+    const char* kind = table->kind == MessageKind::kKey        ? "key"
+                       : table->kind == MessageKind::kValue    ? "value"
+                       : table->kind == MessageKind::kMetadata ? "metadata"
+                       : table->kind == MessageKind::kRemote   ? "remote"
+                                                               : nullptr;
+    if (kind != nullptr) std::cout << table->name() << ' ' << kind << ':' << table->key << '\n';
+  }
+  return 0;
+}
+
 std::string check_one(const MessageTable& table, int16_t version, const Buffer& bytes) {
   AnyMessage message(table);
   auto used = decode_message(table, message.object, bytes, version);
@@ -95,7 +108,8 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   const std::string_view command = argc > 1 ? argv[1] : "";
   if (command == "generate" && argc == 4) return samsa::protocol::generate(std::strtoull(argv[2], nullptr, 10), std::atoi(argv[3]));
+  if (command == "records") return samsa::protocol::records();
   if (command == "check") return samsa::protocol::check();
-  std::cerr << "samsa_wire_probe generate SEED COUNT | check\n";
+  std::cerr << "samsa_wire_probe generate SEED COUNT | records | check\n";
   return 2;
 }

@@ -10,6 +10,7 @@ io::Task<int> run_configs(ToolContext& context, Arguments arguments);
 io::Task<int> run_console_consumer(ToolContext& context, Arguments arguments);
 io::Task<int> run_console_producer(ToolContext& context, Arguments arguments);
 io::Task<int> run_consumer_groups(ToolContext& context, Arguments arguments);
+io::Task<int> run_dump_log(ToolContext& context, Arguments arguments);
 io::Task<int> run_get_offsets(ToolContext& context, Arguments arguments);
 io::Task<int> run_storage(ToolContext& context, Arguments arguments);
 io::Task<int> run_topics(ToolContext& context, Arguments arguments);

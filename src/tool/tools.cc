@@ -18,6 +18,7 @@ constexpr ToolEntry kTools[] = {
     {"kafka-console-consumer", "Write the records of topics to standard output", run_console_consumer},
     {"kafka-console-producer", "Publish the lines of standard input", run_console_producer},
     {"kafka-consumer-groups", "List, describe, delete groups and reset their offsets", run_consumer_groups},
+    {"kafka-dump-log", "Show what is in segments, snapshots and indexes", run_dump_log},
     {"kafka-get-offsets", "Show offsets of partitions at a time", run_get_offsets},
     {"kafka-storage", "Format the directories of a node and show what is in them", run_storage},
     {"kafka-topics", "Create, delete, describe, or change a topic", run_topics},
