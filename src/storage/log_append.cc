@@ -188,6 +188,11 @@ Result<void> Log::after_write(const protocol::BatchView& batch) {
   }
   unflushed_records_ += static_cast<uint64_t>(batch.next_offset() - log_end_offset_);
   log_end_offset_ = batch.next_offset();
+  // flush.messages; 1 makes appends durable, and whoever waits for that starts the sync.
+  if (!config_.durable && !flush_running_ && unflushed_records_ >= static_cast<uint64_t>(config_.flush_messages)) {
+    flush_running_ = true;
+    background_.spawn(flush_in_background());
+  }
   return {};
 }
 

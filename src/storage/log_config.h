@@ -39,7 +39,7 @@ struct LogConfig {
 
   int64_t flush_messages = INT64_MAX;  // Sync after so many records.
   int64_t flush_ms = INT64_MAX;        // Sync what is older than this.
-  bool durable = false;                // samsa.durable.appends (ours): an append is acknowledged only once synced.
+  bool durable = false;                // samsa.durable.appends (ours), or flush.messages=1: acknowledged only once synced.
 
   int64_t delete_retention_ms = 86'400'000;
   int64_t min_compaction_lag_ms = 0;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kClosingAtOnce = 16;   // Syncs under way at a time while closing.
 constexpr size_t kSyncedSingly = 64;
+constexpr std::chrono::minutes kRetired(2);  // Longer than any call stays suspended in a log.
 
 }  // namespace
 
@@ -110,8 +111,12 @@ int LogManager::future_directory_of(const TopicPartition& partition) const {
 
 int LogManager::least_loaded() const {
   int best = -1;
-  for (size_t i = 0; i < directories_.size(); ++i) {
-    if (!offline_[i] && (best < 0 || counts_[i] < counts_[static_cast<size_t>(best)])) best = static_cast<int>(i);
+  for (const bool even_cordoned : {false, true}) {
+    for (size_t i = 0; i < directories_.size(); ++i) {
+      if (offline_[i] || (!even_cordoned && is_cordoned(static_cast<int>(i)))) continue;
+      if (best < 0 || counts_[i] < counts_[static_cast<size_t>(best)]) best = static_cast<int>(i);
+    }
+    if (best >= 0) break;
   }
   return best;
 }
@@ -148,19 +153,24 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
 io::Task<Result<void>> LogManager::rename_away(Logs& from, TopicPartition partition, std::string_view suffix) {
   const auto found = from.find(partition);
   if (found == from.end()) co_return fail(ErrorCode::kUnknownTopicOrPartition, partition.to_string() + " has no log here");
-  const Entry entry = std::move(found->second);
+  const int at = found->second.directory;
+  Log& log = *found->second.log;
+  retired_.push_back({std::move(found->second.log), loop_.now() + std::chrono::hours(24)});
   from.erase(found);
-  --counts_[static_cast<size_t>(entry.directory)];
-  co_await entry.log->abandon();
-  if (is_offline(entry.directory)) co_return Result<void>();
-  const std::string& directory = directories_[static_cast<size_t>(entry.directory)];
+  --counts_[static_cast<size_t>(at)];
+  co_await log.abandon();
+  for (auto& retired : retired_) {
+    if (retired.log.get() == &log) retired.due = loop_.now() + kRetired;
+  }
+  if (is_offline(at)) co_return Result<void>();
+  const std::string& directory = directories_[static_cast<size_t>(at)];
   const std::string path = io::join_path(directory, renamed_directory(partition, loop_.random().uuid(), suffix));
-  if (auto renamed = entry.log->rename_directory(path); !renamed) {
-    take_offline(entry.directory, renamed.error());
+  if (auto renamed = log.rename_directory(path); !renamed) {
+    take_offline(at, renamed.error());
     co_return renamed;
   }
   if (suffix == "-delete") {
-    doomed_.push_back({path, loop_.now() + std::chrono::milliseconds(entry.log->config().file_delete_delay_ms), entry.directory});
+    doomed_.push_back({path, loop_.now() + std::chrono::milliseconds(log.config().file_delete_delay_ms), at});
   }
   co_return Result<void>();
 }
@@ -183,7 +193,23 @@ void LogManager::for_each(const std::function<void(Log&)>& function) const {
   }
 }
 
+void LogManager::for_each_future(const std::function<void(Log&)>& function) const {
+  for (const auto& [partition, entry] : futures_) {
+    if (!is_offline(entry.directory)) function(*entry.log);
+  }
+}
+
+bool LogManager::any_offline() const {
+  return std::ranges::any_of(offline_, [](bool offline) { return offline; });
+}
+
 // ---- Moves between directories ----
+
+std::vector<TopicPartition> LogManager::futures() const {
+  std::vector<TopicPartition> found;
+  for (const auto& [partition, entry] : futures_) found.push_back(partition);
+  return found;
+}
 
 io::Task<Result<Log*>> LogManager::get_or_create_future(const TopicPartition& partition, int directory) {
   const TopicPartition key = partition;
@@ -203,6 +229,7 @@ io::Task<Result<Log*>> LogManager::get_or_create_future(const TopicPartition& pa
   options.log_start_offset = source.log_start_offset();
   CO_TRY_ASSIGN(auto log, co_await Log::open(context_, std::move(options)));
   Log* made = log.get();
+  made->set_refusing(is_full(directory));
   futures_[key] = {std::move(log), directory};
   ++counts_[static_cast<size_t>(directory)];
   co_return made;
@@ -212,13 +239,16 @@ io::Task<Result<Log*>> LogManager::promote_future(const TopicPartition& partitio
   const TopicPartition key = partition;
   if (!futures_.contains(key)) co_return fail(ErrorCode::kReplicaNotAvailable, key.to_string() + " has no future log");
   CO_TRY(co_await futures_[key].log->flush());
-  const Offset high_watermark = logs_.contains(key) ? logs_[key].log->high_watermark() : 0;
-  // The old one goes first: two directories of one name would stop the next start.
-  if (logs_.contains(key)) CO_TRY(co_await rename_away(logs_, key, "-delete"));
+  std::optional<Offset> high_watermark;
+  if (const auto current = logs_.find(key); current != logs_.end()) {
+    high_watermark = current->second.log->high_watermark();
+    // The old one goes first: two directories of one name would stop the next start.
+    CO_TRY(co_await rename_away(logs_, key, "-delete"));
+  }
   Entry entry = std::move(futures_[key]);
   futures_.erase(key);
   CO_TRY(entry.log->rename_directory(io::join_path(directories_[static_cast<size_t>(entry.directory)], key.to_string())));
-  entry.log->set_high_watermark(high_watermark);
+  if (high_watermark) entry.log->set_high_watermark(*high_watermark);
   Log* promoted = entry.log.get();
   logs_[key] = std::move(entry);
   co_return promoted;
@@ -261,6 +291,7 @@ void LogManager::add_doomed(int directory, std::vector<std::string> paths) {
 void LogManager::remove_deleted_files() {
   for (const auto& [partition, entry] : logs_) entry.log->remove_deleted_files();
   const io::MonoTime now = loop_.now();
+  std::erase_if(retired_, [&](const Retired& retired) { return retired.due <= now; });
   std::erase_if(doomed_, [&](const Doomed& doomed) {
     if (doomed.due > now) return false;
     if (is_offline(doomed.directory)) return true;

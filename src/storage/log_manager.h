@@ -66,19 +66,29 @@ class LogManager {
   void update_config(const std::string& topic, const LogConfig& config);
   // Calls the function for every log (not future ones), in no order.
   void for_each(const std::function<void(Log&)>& function) const;
+  // The same for future logs.
+  void for_each_future(const std::function<void(Log&)>& function) const;
   [[nodiscard]] size_t size() const { return logs_.size(); }
 
   // ---- Moves between directories (AlterReplicaLogDirs) ----
   // The "-future" copy in another directory, made empty where there is none; the caller fills it with append_as_follower.
   io::Task<Result<Log*>> get_or_create_future(const TopicPartition& partition, int directory);
-  // The future log has caught up: it takes the place of the current one, which goes as "-delete".
+  // The future log has caught up: it takes the place of the current one, which goes as "-delete". Where there is no current one (a crash
+  // came between the two renames) it becomes the partition's log.
   io::Task<Result<Log*>> promote_future(const TopicPartition& partition);
   io::Task<Result<void>> remove_future(const TopicPartition& partition);
+  // The partitions that have a future log.
+  [[nodiscard]] std::vector<TopicPartition> futures() const;
 
   // Which directory (index) the partition lies in; -1: none.
   [[nodiscard]] int directory_of(const TopicPartition& partition) const;
   [[nodiscard]] int future_directory_of(const TopicPartition& partition) const;
   [[nodiscard]] const std::vector<std::string>& directories() const { return directories_; }
+  // Directories (by index) that get no new logs while another one may (cordoned.log.dirs).
+  void set_cordoned(std::vector<bool> cordoned) { cordoned_ = std::move(cordoned); }
+  [[nodiscard]] bool is_cordoned(int directory) const {
+    return directory >= 0 && static_cast<size_t>(directory) < cordoned_.size() && cordoned_[static_cast<size_t>(directory)];
+  }
   // "-delete" directories found at start, for this shard to remove.
   void add_doomed(int directory, std::vector<std::string> paths);
 
@@ -97,6 +107,11 @@ class LogManager {
   // min.cleanable.dirty.ratio); whether there was one. Called every log.cleaner.backoff.ms, again at once while it says true. Each call is one
   // "cleaner thread" of this shard.
   io::Task<bool> clean_dirtiest();
+  // log.cleaner.dedupe.buffer.size and log.cleaner.io.max.bytes.per.second from the next cleaning on.
+  void set_cleaner_limits(size_t dedupe_bytes, double max_bytes_per_second) {
+    config_.cleaner_dedupe_bytes = dedupe_bytes;
+    config_.cleaner_max_bytes_per_second = max_bytes_per_second;
+  }
   // What the checkpoint files of each directory say of this shard's logs.
   [[nodiscard]] std::vector<DirectoryCheckpoints> checkpoints() const;
 
@@ -105,7 +120,8 @@ class LogManager {
 
   // A directory failed (EIO): its logs are abandoned and not found any more. Idempotent.
   void take_offline(int directory, const Error& why);
-  [[nodiscard]] bool is_offline(int directory) const { return offline_[static_cast<size_t>(directory)]; }
+  [[nodiscard]] bool is_offline(int directory) const { return directory >= 0 && offline_[static_cast<size_t>(directory)]; }
+  [[nodiscard]] bool any_offline() const;
   // Called once for each directory that goes offline, in a later step of this loop, after its logs are gone from find() (the server
   // tells the controller and the other shards).
   void on_offline(std::function<void(int directory)> function) { on_offline_ = std::move(function); }
@@ -122,6 +138,11 @@ class LogManager {
     std::string path;
     io::MonoTime due;
     int directory = 0;
+  };
+  // A log that is out of service. It stays for a while: whoever was suspended in it resumes to its refusal.
+  struct Retired {
+    std::unique_ptr<Log> log;
+    io::MonoTime due;
   };
   struct Loading;
   using Logs = std::unordered_map<TopicPartition, Entry>;
@@ -147,6 +168,8 @@ class LogManager {
   Logs logs_;
   Logs futures_;
   std::vector<Doomed> doomed_;
+  std::vector<Retired> retired_;
+  std::vector<bool> cordoned_;
   std::set<TopicPartition> cleaning_;
   std::vector<DirectoryCheckpoints> final_checkpoints_;
   std::function<void(int)> on_offline_;

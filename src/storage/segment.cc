@@ -231,12 +231,28 @@ Result<Buffer> Segment::read_bytes(uint64_t position, uint64_t size) {
 
 Result<uint64_t> Segment::truncate_to(Offset offset) {
   TRY_ASSIGN(const auto first, find(offset));
-  if (!first) return uint64_t{0};
+  uint64_t end = first ? first->position : 0;
+  if (!first) {
+    // Nothing at or behind the offset. What is no whole batch must not stand before what is written next (a damaged segment that nobody
+    // had reason to look at before), and no index entry may point into that.
+    Offset next = base_;
+    TRY(scan(0, [&](const BatchPlace& place) {
+      end = place.position + place.size;
+      next = place.last_offset + 1;
+      return false;
+    }));
+    if (end >= size_) return uint64_t{0};
+    offset = std::min(offset, next);
+    TRY(offsets_.visit([&](const OffsetPosition& entry) {
+      if (entry.position >= end) offset = std::min(offset, entry.offset);
+      return entry.position < end;
+    }));
+  }
   const uint64_t before = size_;
   TRY(offsets_.truncate_to(offset));
   TRY(times_.truncate_to(offset));
   TRY(transactions_.truncate_to(offset));
-  TRY(truncate_bytes(first->position));
+  TRY(truncate_bytes(end));
   return before - size_;
 }
 

@@ -1,0 +1,41 @@
+// A short run of the fuzzer's body with a fixed seed.
+#include "storage/files_fuzz.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace samsa::storage {
+namespace {
+
+TEST(StorageFilesFuzz, EveryFileDamagedInEveryWay) {
+  std::mt19937_64 random(20261121);  // Fixed: the run is the same every time.
+  const size_t files = fuzz_good_files().size();
+  ASSERT_GE(files, 10U);
+  for (int i = 0; i < 4000; ++i) {
+    Buffer input(3 + random() % 12);
+    for (auto& byte : input) byte = static_cast<uint8_t>(random());
+    input[0] = static_cast<uint8_t>(random() % files);
+    if (input[1] % 4 == 1 && random() % 2 == 0) input.resize(5);  // A torn end.
+    fuzz_storage_files(input);
+  }
+}
+
+TEST(StorageFilesFuzz, TextsAndSnapshots) {
+  std::mt19937_64 random(7);
+  std::vector<Buffer> seeds{{}, Buffer{0}};
+  for (const std::string_view text : {"0\n2\ntopic 0 5\nother-topic 11 9223372036854775807\n", "0\n1\n3 17\n", "0\n0\n",
+                                      "version=1\ncluster.id=abc\nnode.id=1\ndirectory.id=AAAAAAAAAAAAAAAAAAAAZQ\n"}) {
+    seeds.emplace_back(text.begin(), text.end());
+  }
+  seeds.push_back(encode_producer_snapshot({{.producer_id = 4, .last_sequence = 9, .last_offset = 20}}));
+  for (int i = 0; i < 20000; ++i) {
+    Buffer input = seeds[static_cast<size_t>(i) % seeds.size()];
+    for (size_t times = random() % 4; times > 0 && !input.empty(); --times) input[random() % input.size()] = static_cast<uint8_t>(random() % 2 == 0 ? '0' + random() % 10 : random());
+    if (random() % 4 == 0) input.resize(random() % (input.size() + 1));
+    fuzz_texts(input);
+  }
+}
+
+}  // namespace
+}  // namespace samsa::storage
