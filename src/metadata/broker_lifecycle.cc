@@ -133,6 +133,12 @@ void BrokerLifecycle::directory_failed(const Uuid& directory) {
   poke_.notify_all();
 }
 
+void BrokerLifecycle::set_cordoned(std::optional<std::vector<Uuid>> directories) {
+  if (cordoned_ == directories) return;
+  cordoned_ = std::move(directories);
+  poke_.notify_all();
+}
+
 io::Task<> BrokerLifecycle::heartbeat_loop() {
   while (!stopping_) {
     const bool understood = co_await beat();
@@ -152,7 +158,7 @@ io::Task<bool> BrokerLifecycle::beat() {
   request.want_fence = want_fence_;
   request.want_shut_down = want_shutdown_;
   request.offline_log_dirs = offline_dirs_;
-  request.cordoned_log_dirs = options_.cordoned_log_dirs;
+  request.cordoned_log_dirs = cordoned_;
   auto answer = co_await channel_.heartbeat(request);
   if (!answer) {
     SAMSA_LOG_INFO("broker {}: heartbeat: {}", options_.node_id, answer.error().describe());

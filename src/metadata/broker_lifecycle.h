@@ -26,7 +26,6 @@ struct BrokerOptions {
   std::vector<Endpoint> endpoints;   // Advertised listeners; ports are the bound ones.
   std::optional<std::string> rack;
   std::vector<Uuid> log_dirs;        // Online directories.
-  std::vector<Uuid> cordoned_log_dirs;
   std::map<std::string, FeatureRange, std::less<>> features;  // features.h: supported_features()
   int64_t previous_broker_epoch = -1;  // From .kafka_cleanshutdown; -1: none, or the stop was not clean.
   std::chrono::milliseconds heartbeat_interval{2000};    // broker.heartbeat.interval.ms
@@ -68,6 +67,9 @@ class BrokerLifecycle {
   [[nodiscard]] int64_t broker_epoch() const { return broker_epoch_; }
   // Tells the controller of a directory that failed with the next heartbeat, which is sent at once.
   void directory_failed(const Uuid& directory);
+  // Directories that are to get no new replicas; nothing where the cluster's metadata.version does not know that. Told with the next
+  // heartbeat, which is sent at once where something changed.
+  void set_cordoned(std::optional<std::vector<Uuid>> directories);
 
  private:
   io::Task<> heartbeat_loop();
@@ -87,6 +89,7 @@ class BrokerLifecycle {
   io::MonoTime answered_at_{};  // When the controller last answered a heartbeat.
   bool stopping_ = false;
   std::vector<Uuid> offline_dirs_;
+  std::optional<std::vector<Uuid>> cordoned_;
   io::Signal poke_;
   io::Signal changed_;
   io::TaskGroup tasks_;

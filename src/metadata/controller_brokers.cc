@@ -29,6 +29,14 @@ Buffer fence_record(const BrokerImage& broker, int8_t fenced, int8_t shutdown) {
   return encode(record, shutdown != 0 ? 1 : 0);
 }
 
+Buffer cordon_record(const BrokerImage& broker, const std::vector<Uuid>& directories) {
+  protocol::BrokerRegistrationChangeRecord record;
+  record.broker_id = broker.id;
+  record.broker_epoch = broker.epoch;
+  record.cordoned_log_dirs = directories;
+  return encode(record, 3);
+}
+
 Result<void> check_directories(const MetadataImage& image, const BrokerRegistrationRequest& request) {
   const auto refuse = [](std::string text) { return fail(ErrorCode::kInvalidRegistration, std::move(text)); };
   if (request.log_dirs.empty()) return refuse("No directories specified in request");
@@ -168,6 +176,9 @@ Result<Decision<BrokerHeartbeatResponse>> Controller::heartbeat(const BrokerHear
       leader_updates(image_, configs_, {.remove = id}, decision.records);
       tracker_.set_shutdown_offset(id, context.next_offset + static_cast<Offset>(decision.records.size()) - 1);
     }
+  }
+  if (image_.metadata_version() >= kMvCordoned && request.cordoned_log_dirs && *request.cordoned_log_dirs != broker->cordoned_log_dirs) {
+    decision.records.push_back(cordon_record(*broker, *request.cordoned_log_dirs));
   }
   if (image_.metadata_version() >= kMvDirectories) directories_offline(*broker, request.offline_log_dirs, decision.records);
   decision.response.is_fenced = fenced;

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "protocol/api/alter_partition.h"
+#include "protocol/api/assign_replicas_to_dirs.h"
 #include "protocol/api/broker_heartbeat.h"
 #include "protocol/api/broker_registration.h"
 #include "protocol/api/controller_registration.h"
@@ -71,6 +72,14 @@ io::Task<Result<NodeChannel::Inner>> NodeChannel::in_envelope(protocol::RequestH
   int32_t correlation = 0;
   CO_TRY_ASSIGN(inner.body_at, protocol::decode_response_header(*inner.frame, header.api_key, header.api_version, correlation));
   co_return inner;
+}
+
+io::Task<Result<AssignReplicasToDirsResponse>> NodeChannel::assign_directories(const AssignReplicasToDirsRequest& request) {
+  if (local_ != nullptr && local_->active()) {
+    const Caller self{.deadline = io::after(loop_.now(), raft_.config().request_timeout), .version = AssignReplicasToDirsRequest::kMaxVersion};
+    co_return co_await local_->assign_directories(request, self);
+  }
+  co_return co_await remote<AssignReplicasToDirsRequest, AssignReplicasToDirsResponse>(isr_, request);
 }
 
 io::Task<> NodeChannel::wait_change(std::chrono::milliseconds at_most) {

@@ -27,6 +27,8 @@ class NodeChannel final : public ControllerChannel {
   io::Task<> wait_change(std::chrono::milliseconds at_most) override;
   // A leader's ISR changes (replication/isr_sender.h); errors of the whole request as errors.
   io::Task<Result<AlterPartitionResponse>> alter_partition(const AlterPartitionRequest& request);
+  // In which directories this broker's replicas lie (server/directory_assigner.h).
+  io::Task<Result<AssignReplicasToDirsResponse>> assign_directories(const AssignReplicasToDirsRequest& request);
   void on_leader_change() { changed_.notify_all(); }
   void close() {
     peers_.close();

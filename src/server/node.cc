@@ -112,6 +112,7 @@ Result<void> Node::prepare_directories() {
     metadata_directory_id_ = directory.meta.directory_id.value_or(kZeroUuid);
     return {};
   }
+  TRY_ASSIGN(metadata_lock_, disk.lock(io::join_path(settings_.metadata_log_dir, ".lock")));
   TRY_ASSIGN(const auto meta, storage::read_meta_properties(disk, settings_.metadata_log_dir));
   if (meta.cluster_id != cluster_id_ || meta.node_id != NodeId(settings_.node_id)) {
     return fail(ErrorCode::kInconsistentClusterId,
@@ -184,7 +185,6 @@ io::Task<Result<void>> Node::load_logs() {
   CO_TRY_ASSIGN(auto found, directories_->find_logs());
   std::vector<std::vector<storage::FoundLog>> parts(shards_.size());
   for (auto& log : found) {
-    if (log.future) continue;
     parts[static_cast<size_t>(shard_of(log.partition.topic, log.partition.partition))].push_back(std::move(log));
   }
   std::vector<int> all;
@@ -211,7 +211,7 @@ io::Task<Result<void>> Node::start() {
   for (const auto& shard : shards_) {
     shard->groups().connect(groups, [this](PartitionIndex index) { return shard_of(kGroupOffsetsTopic, index); });
   }
-  start_isr_sender();
+  start_senders();
   metadata_started_ = true;
   metadata_->start();
   for (const auto& shard : shards_) metadata_->publisher().subscribe(shard->loop(), *shard);
@@ -235,11 +235,27 @@ io::Task<Result<void>> Node::start() {
   co_return Result<void>{};
 }
 
-void Node::start_isr_sender() {
+void Node::start_senders() {
   auto epoch = [this] { return metadata_->broker() == nullptr ? int64_t{-1} : metadata_->broker()->broker_epoch(); };
   auto ask = [this](const protocol::AlterPartitionRequest& request) { return metadata_->channel().alter_partition(request); };
   isr_sender_ = std::make_unique<replication::IsrSender>(worlds_[0].loop, settings_.node_id, std::move(epoch), std::move(ask));
   isr_sender_->start();
+  auto assign = [this](const protocol::AssignReplicasToDirsRequest& request) { return metadata_->channel().assign_directories(request); };
+  auto broker_epoch = [this] { return metadata_->broker() == nullptr ? int64_t{-1} : metadata_->broker()->broker_epoch(); };
+  directory_assigner_ = std::make_unique<DirectoryAssigner>(worlds_[0].loop, settings_.node_id, std::move(broker_epoch), std::move(assign));
+  directory_assigner_->start();
+}
+
+void Node::tell_cordoned(const std::vector<bool>& cordoned, const metadata::MetadataImage& image) {
+  if (metadata_->broker() == nullptr) return;
+  std::optional<std::vector<Uuid>> ids;
+  if (image.metadata_version() >= metadata::kMvCordoned) {
+    ids.emplace();
+    for (size_t i = 0; i < cordoned.size(); ++i) {
+      if (cordoned[i] && !directories_->at(i).offline) ids->push_back(directories_->at(i).meta.directory_id.value_or(kZeroUuid));
+    }
+  }
+  metadata_->broker()->set_cordoned(std::move(ids));
 }
 
 io::Task<> Node::wait_applied(std::chrono::milliseconds limit) {
@@ -350,6 +366,7 @@ io::Task<> Node::stop() {
   co_await background_.join();
   if (metadata_started_) {
     co_await isr_sender_->stop();
+    co_await directory_assigner_->stop();
     co_await metadata_->publisher().stop();
     co_await close_logs();
     co_await metadata_->stop();
@@ -357,6 +374,7 @@ io::Task<> Node::stop() {
   shards_.clear();
   metadata_.reset();
   if (directories_) directories_->release();
+  metadata_lock_.reset();
 }
 
 }  // namespace samsa::server

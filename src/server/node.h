@@ -17,6 +17,7 @@
 #include "metadata/metadata_node.h"
 #include "replication/isr_sender.h"
 #include "server/connection_quota.h"
+#include "server/directory_assigner.h"
 #include "server/settings.h"
 #include "server/shard.h"
 #include "storage/log_directories.h"
@@ -74,6 +75,9 @@ class Node {
   [[nodiscard]] bool metadata_running() const { return metadata_ != nullptr; }
 
   [[nodiscard]] replication::IsrSender& isr_sender() { return *isr_sender_; }
+  [[nodiscard]] DirectoryAssigner& directory_assigner() { return *directory_assigner_; }
+  // Tells the controller which directories get no new replicas. Shard 0.
+  void tell_cordoned(const std::vector<bool>& cordoned, const metadata::MetadataImage& image);
   // Writes the checkpoint files of all directories now. Shard 0.
   io::Task<> write_checkpoints();
 
@@ -82,7 +86,7 @@ class Node {
 
  private:
   Result<void> bind_listeners();
-  void start_isr_sender();
+  void start_senders();
   Result<void> bind_metrics();
   Result<void> prepare_directories();
   Result<void> format(const std::vector<std::string>& unformatted);
@@ -106,6 +110,8 @@ class Node {
   std::unique_ptr<storage::LogDirectories> directories_;
   std::unique_ptr<metadata::MetadataNode> metadata_;
   std::unique_ptr<replication::IsrSender> isr_sender_;
+  std::unique_ptr<DirectoryAssigner> directory_assigner_;
+  std::unique_ptr<io::FileLock> metadata_lock_;  // Of a metadata.log.dir that is none of log.dirs.
   std::vector<std::unique_ptr<Shard>> shards_;
   io::Mutex checkpointing_;
   io::TaskGroup background_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "metadata/features.h"
 #include "server/connection.h"
 #include "server/coordinator_log.h"
 #include "server/internal_topics.h"
@@ -18,6 +19,8 @@ storage::LogManagerConfig manager_config(const NodeSettings& settings, size_t sh
   config.defaults = log_config_of(settings, metadata::MetadataImage{}, {});
   config.open_files = std::max<size_t>(16, settings.open_files / shards);
   config.producer_id_expiration_ms = settings.producer_id_expiration_ms;
+  config.recovery_threads = static_cast<int>(settings.config->number("num.recovery.threads.per.data.dir"));
+  config.reserve_bytes = static_cast<uint64_t>(settings.config->number("samsa.disk.reserve.bytes"));
   return config;
 }
 
@@ -38,6 +41,7 @@ Shard::Shard(Node& node, io::World world, const NodeSettings& settings)
       fetch_sessions_(world.loop, static_cast<size_t>(settings.fetch_session_slots) / node.worlds().size() + 1,
                       static_cast<int>(node.worlds().size())),
       fetchers_(world, settings.fetchers, *this),
+      mover_(*this),
       serving_(world.loop),
       background_(world.loop) {}
 
@@ -68,6 +72,8 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
   const auto held = co_await applying_.lock(world_.loop);
   const metadata::ImagePtr now = image_;
   CO_TRY(co_await logs_.load(std::move(found), [this, now](const std::string& topic) { return log_config_of(settings_, *now, topic); }));
+  update_cordoned(*now);
+  co_await adopt_copies(*now);
   co_await set_aside_strays(*now);
   co_await apply(metadata::MetadataImage{}, *now);
   applied_ = now;
@@ -78,6 +84,7 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
     applied_ = newer;
   }
   loaded_ = true;
+  co_await mover_.resume();
   co_return Result<void>{};
 }
 
@@ -94,6 +101,7 @@ io::Task<> Shard::on_image(metadata::ImagePtr before, metadata::ImagePtr now) {
 
 io::Task<> Shard::apply(const metadata::MetadataImage& before, const metadata::MetadataImage& now) {
   if (!before.configs.same_as(now.configs)) apply_configs(before, now);
+  if (!before.configs.same_as(now.configs) || !before.features.same_as(now.features)) update_cordoned(now);
   if (before.topics_by_id.same_as(now.topics_by_id)) co_return;
   std::vector<std::string> deleted;
   for (const auto& change : metadata::diff_topics(before, now)) {
@@ -132,7 +140,13 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
   const PartitionKey key{topic.id, index};
   auto found = partitions_.find(key);
   if (found == partitions_.end()) {
-    const int directory = node_.directories().index_of(state->directory_of(settings_.node_id));
+    const Uuid assigned = state->directory_of(settings_.node_id);
+    const int directory = node_.directories().index_of(assigned);
+    if (directory < 0 && !assigned.is_zero() && assigned != kUnassignedDirectory && logs_.any_offline()) {
+      // It lies in a directory that cannot be read: an empty one must not take its place.
+      SAMSA_LOG_ERROR("{}-{} lies in a directory that is offline", topic.name, index);
+      co_return;
+    }
     auto log = co_await logs_.get_or_create({topic.name, index}, topic.id, log_config_of(settings_, now, topic.name), directory);
     if (!log) {
       SAMSA_LOG_ERROR("cannot open {}-{}: {}", topic.name, index, log.error().text());
@@ -141,6 +155,7 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
     found = partitions_.emplace(key, std::make_shared<replication::Partition>(world_.loop, **log, node_.id(), topic.id, this)).first;
     found->second->set_metrics(metrics_.topic(topic.name));
   }
+  tell_directory(topic, index, *state, now);
   const auto kept = found->second;
   if (state->leader_epoch > kept->leader_epoch()) fetchers_.unfollow(*kept);
   const auto held = co_await kept->changing().lock(world_.loop);
@@ -176,12 +191,91 @@ io::Task<> Shard::drop_partition(const std::string& topic, const Uuid& id, Parti
   partitions_.erase(found);
   fetchers_.unfollow(*partition);
   partition->close(ErrorCode::kUnknownTopicOrPartition);
+  co_await mover_.forget({topic, index});
   const auto held = co_await partition->changing().lock(world_.loop);
   if (topic == kGroupOffsetsTopic) groups_.resign(index);
   if (const auto removed = co_await logs_.remove({topic, index}); !removed) {
     SAMSA_LOG_ERROR("cannot delete {}-{}: {}", topic, index, removed.error().text());
   }
 }
+
+// ---- Log directories
+
+// The controller must know where a replica lies, to move its leader when that directory fails.
+void Shard::tell_directory(const metadata::TopicImage& topic, PartitionIndex index, const metadata::PartitionImage& state,
+                           const metadata::MetadataImage& now) {
+  const int directory = logs_.directory_of({topic.name, index});
+  if (directory < 0 || now.metadata_version() < metadata::kMvDirectories || mover_.moving({topic.name, index})) return;
+  if (state.directory_of(settings_.node_id) == node_.directories().at(static_cast<size_t>(directory)).meta.directory_id) return;
+  if (!telling_.insert({topic.id, index}).second) return;
+  struct Tell {
+    static io::Task<> run(Shard& shard, Uuid topic, PartitionIndex index, int directory) {
+      if (const auto told = co_await shard.assign_directory(topic, index, directory); !told && !shard.stopping_) {
+        SAMSA_LOG_WARN("the controller does not note the directory of {}-{}: {}", topic.to_string(), index, told.error().text());
+      }
+      shard.telling_.erase({topic, index});
+    }
+  };
+  spawn(Tell::run(*this, topic.id, index, directory));
+}
+
+io::Task<Result<void>> Shard::assign_directory(Uuid topic, PartitionIndex partition, int directory) {
+  const Uuid id = node_.directories().at(static_cast<size_t>(directory)).meta.directory_id.value_or(kZeroUuid);
+  auto assign = [this, topic, partition, id] { return node_.directory_assigner().assign(topic, partition, id); };
+  co_return co_await io::call_on(world_.loop, node_.worlds()[0].loop, assign);
+}
+
+void Shard::update_cordoned(const metadata::MetadataImage& now) {
+  const auto cordoned = cordoned_directories(settings_, now);
+  logs_.set_cordoned(cordoned);
+  if (index() == 0) node_.tell_cordoned(cordoned, now);
+}
+
+// A crash came when a move had set the old directory aside already: the copy is the replica, if the controller says so.
+io::Task<> Shard::adopt_copies(const metadata::MetadataImage& now) {
+  for (const auto& partition : logs_.futures()) {
+    if (logs_.directory_of(partition) >= 0) continue;
+    const auto* topic = now.topic(partition.topic);
+    const auto* state = topic == nullptr ? nullptr : topic->partition(partition.partition);
+    const int directory = logs_.future_directory_of(partition);
+    const auto& id = node_.directories().at(static_cast<size_t>(directory)).meta.directory_id;
+    if (state == nullptr || state->directory_of(settings_.node_id) != id) continue;
+    SAMSA_LOG_INFO("{}: its move to {} is completed", partition.to_string(), logs_.directories()[static_cast<size_t>(directory)]);
+    if (const auto adopted = co_await logs_.promote_future(partition); !adopted) {
+      SAMSA_LOG_ERROR("cannot complete the move of {}: {}", partition.to_string(), adopted.error().text());
+    }
+  }
+}
+
+io::Task<Result<void>> Shard::exchange_log(Uuid topic_id, TopicPartition name, std::function<io::Task<Result<bool>>()> last_records) {
+  const auto held = co_await applying_.lock(world_.loop);
+  const metadata::ImagePtr now = applied_;
+  const auto* topic = now->topic(topic_id);
+  const auto* state = topic == nullptr ? nullptr : topic->partition(name.partition);
+  const auto found = partitions_.find({topic_id, name.partition});
+  if (stopping_ || found == partitions_.end() || state == nullptr) co_return fail(ErrorCode::kReplicaNotAvailable, "the replica is gone");
+  const auto old = std::move(found->second);
+  partitions_.erase(found);
+  fetchers_.unfollow(*old);
+  old->close(ErrorCode::kNotLeaderOrFollower);
+  Result<void> done;
+  {
+    const auto still = co_await old->changing().lock(world_.loop);
+    if (name.topic == kGroupOffsetsTopic) groups_.resign(name.partition);
+    const auto level = co_await last_records();
+    if (!level) {
+      done = fail(level.error());
+    } else if (!*level) {
+      done = fail(ErrorCode::kOperationNotAttempted, "the move has ended");
+    } else if (const auto promoted = co_await logs_.promote_future(name); !promoted) {
+      done = fail(promoted.error());
+    }
+  }
+  co_await apply_partition(*topic, name.partition, state, *now);
+  co_return done;
+}
+
+io::Task<> Shard::pause(std::chrono::milliseconds time) { co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), time)); }
 
 // ---- What replication asks of the node
 
@@ -336,9 +430,18 @@ io::Task<> Shard::retain() {
 
 // Compacts one log after the other, and looks again after a while when there was none (log.cleaner.backoff.ms).
 io::Task<> Shard::compact() {
-  constexpr std::chrono::seconds kBackoff(15);
   while (!stopping_) {
-    if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), kBackoff))) break;
+    const auto layers = layers_of(settings_, *image_, nullptr);
+    const auto number = [&](std::string_view name, auto otherwise) {
+      const auto value = config::effective_value(config::Kind::kBroker, name, layers);
+      return std::holds_alternative<decltype(otherwise)>(value) ? std::get<decltype(otherwise)>(value) : otherwise;
+    };
+    const auto backoff = std::chrono::milliseconds(number("log.cleaner.backoff.ms", int64_t{15'000}));
+    if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::max(backoff, std::chrono::milliseconds(1))))) break;
+    // Both limits are the node's: a part for each shard.
+    const auto parts = static_cast<double>(node_.worlds().size());
+    const double dedupe = static_cast<double>(number("log.cleaner.dedupe.buffer.size", int64_t{128 << 20})) * number("log.cleaner.io.buffer.load.factor", 0.9);
+    logs_.set_cleaner_limits(static_cast<size_t>(std::max(dedupe / parts, 1.0 * (1 << 20))), number("log.cleaner.io.max.bytes.per.second", 1e300) / parts);
     while (!stopping_ && co_await logs_.clean_dirtiest()) {
     }
   }
@@ -357,7 +460,7 @@ void Shard::start_timers() {
   if (settings_.connections_max_idle.count() > 0) spawn(close_idle_connections());
   spawn(tick_metrics());
   spawn(retain());
-  spawn(compact());
+  if (settings_.config->flag("log.cleaner.enable")) spawn(compact());
 }
 
 io::Task<std::vector<bool>> Shard::stop() {

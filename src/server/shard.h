@@ -5,6 +5,7 @@
 // order; until open_logs() has ended, images are only noted. Those that follow are fetched by the shard's own fetchers.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@
 #include "server/block_pool.h"
 #include "server/fetch_session.h"
 #include "server/log_limiter.h"
+#include "server/replica_mover.h"
 #include "server/settings.h"
 #include "server/shard_metrics.h"
 #include "storage/log_manager.h"
@@ -66,6 +68,16 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   Result<std::shared_ptr<replication::Partition>> partition(const Uuid& topic, PartitionIndex index) const;
   [[nodiscard]] const auto& partitions() const { return partitions_; }
 
+  // ---- Moves between log directories
+  [[nodiscard]] ReplicaMover& mover() { return mover_; }
+  // Tells the controller that the replica lies in that directory (index); resumes when it has noted it.
+  io::Task<Result<void>> assign_directory(Uuid topic, PartitionIndex partition, int directory);
+  // The replica stands still, `last_records` -> whether the future log has them all, the future log takes its place, and the replica begins
+  // again (on the old log where that was not to be).
+  io::Task<Result<void>> exchange_log(Uuid topic, TopicPartition partition, std::function<io::Task<Result<bool>>()> last_records);
+  // Resumes after the time, or when the shard stops.
+  io::Task<> pause(std::chrono::milliseconds time);
+
   // ---- Life
   // Loads the logs found at start and takes up the image as it is then.
   io::Task<Result<void>> open_logs(std::vector<storage::FoundLog> found);
@@ -107,6 +119,9 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> apply_topic(const metadata::TopicChange& change, const metadata::MetadataImage& now);
   io::Task<> apply_partition(const metadata::TopicImage& topic, PartitionIndex index, const metadata::PartitionImage* partition,
                              const metadata::MetadataImage& now);
+  void tell_directory(const metadata::TopicImage& topic, PartitionIndex index, const metadata::PartitionImage& state, const metadata::MetadataImage& now);
+  void update_cordoned(const metadata::MetadataImage& now);
+  io::Task<> adopt_copies(const metadata::MetadataImage& now);
   io::Task<> drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index);
   void apply_topic_config(const std::string& topic, const metadata::MetadataImage& now);
   void apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
@@ -132,6 +147,8 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   FetchSessions fetch_sessions_;
   replication::FollowerFetchers fetchers_;
   LogLimiter complaints_;
+  ReplicaMover mover_;
+  std::unordered_set<PartitionKey, PartitionKeyHash> telling_;  // Replicas whose directory the controller is being told.
   std::unordered_map<PartitionKey, std::shared_ptr<replication::Partition>, PartitionKeyHash> partitions_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   io::TaskGroup serving_;

@@ -1,6 +1,9 @@
 #include "server/topic_configs.h"
 
+#include <algorithm>
+
 #include "base/log.h"
+#include "metadata/features.h"
 
 namespace samsa::server {
 
@@ -37,7 +40,25 @@ storage::LogConfig log_config_of(const NodeSettings& settings, const metadata::M
       SAMSA_LOG_WARN("topic {}: {}={} is ignored: {}", topic, name, value, applied.error().text());
     }
   }
+  if (log.flush_messages <= 1) log.durable = true;
   return log;
+}
+
+std::vector<bool> cordoned_directories(const NodeSettings& settings, const metadata::MetadataImage& image) {
+  std::vector<bool> cordoned(settings.log_dirs.size());
+  if (image.metadata_version() < metadata::kMvCordoned) return cordoned;
+  const std::string list = config::effective_text(config::Kind::kBroker, "cordoned.log.dirs", layers_of(settings, image, nullptr)).value_or("");
+  for (size_t at = 0; at <= list.size();) {
+    const size_t comma = std::min(list.find(',', at), list.size());
+    std::string_view name = std::string_view(list).substr(at, comma - at);
+    while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
+    while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
+    for (size_t i = 0; i < cordoned.size(); ++i) {
+      if (name == "*" || name == settings.log_dirs[i]) cordoned[i] = true;
+    }
+    at = comma + 1;
+  }
+  return cordoned;
 }
 
 int64_t topic_number(const NodeSettings& settings, const metadata::MetadataImage& image, std::string_view topic, std::string_view name) {

@@ -2,6 +2,8 @@
 // image's dynamic ones. Immutable; any shard.
 #pragma once
 
+#include <vector>
+
 #include "config/config.h"
 #include "metadata/config_validator.h"
 #include "server/settings.h"
@@ -16,6 +18,9 @@ config::Layers layers_of(const NodeSettings& settings, const metadata::MetadataI
 storage::LogConfig log_config_of(const NodeSettings& settings, const metadata::MetadataImage& image, std::string_view topic);
 // A number that a topic has, or takes from the broker.
 int64_t topic_number(const NodeSettings& settings, const metadata::MetadataImage& image, std::string_view topic, std::string_view name);
+
+// cordoned.log.dirs: for each of log.dirs whether it gets no new replicas. None where the cluster's metadata.version does not know it.
+std::vector<bool> cordoned_directories(const NodeSettings& settings, const metadata::MetadataImage& image);
 
 class TopicConfigs final : public metadata::ConfigValidator {
  public:

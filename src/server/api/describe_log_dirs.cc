@@ -5,6 +5,7 @@
 #include <set>
 
 #include "server/api/common.h"
+#include "server/topic_configs.h"
 
 namespace samsa::server {
 
@@ -15,6 +16,7 @@ struct Found {
   TopicPartition partition;
   int64_t size = 0;
   int64_t lag = 0;
+  bool future = false;
 };
 
 // Which partitions are asked for; nothing: all.
@@ -26,6 +28,12 @@ std::vector<Found> look_at(Shard& shard, const Wanted& wanted) {
     if (wanted && !wanted->contains(log.partition())) return;
     const int64_t lag = std::max<int64_t>(0, log.high_watermark() - log.log_end_offset());
     found.push_back({shard.logs().directory_of(log.partition()), log.partition(), static_cast<int64_t>(log.size_bytes()), lag});
+  });
+  shard.logs().for_each_future([&](storage::Log& log) {
+    if (wanted && !wanted->contains(log.partition())) return;
+    const storage::Log* current = shard.logs().find(log.partition());
+    const int64_t lag = current == nullptr ? 0 : std::max<int64_t>(0, current->log_end_offset() - log.log_end_offset());
+    found.push_back({shard.logs().future_directory_of(log.partition()), log.partition(), static_cast<int64_t>(log.size_bytes()), lag, true});
   });
   return found;
 }
@@ -55,10 +63,12 @@ io::Task<> handle_describe_log_dirs(RequestContext& context, protocol::DescribeL
   };
   co_await on_shards(context.shard.loop(), node.worlds(), all, part);
 
+  const auto cordoned = cordoned_directories(context.shard.settings(), *context.shard.image());
   for (size_t directory = 0; directory < node.directories().size(); ++directory) {
     const auto& about = node.directories().at(directory);
     auto& answer = response.results.emplace_back();
     answer.log_dir = about.path;
+    answer.is_cordoned = cordoned[directory];
     if (about.offline) {
       answer.error_code = to_wire(ErrorCode::kKafkaStorageError);
       continue;
@@ -81,6 +91,7 @@ io::Task<> handle_describe_log_dirs(RequestContext& context, protocol::DescribeL
         entry.partition_index = index;
         entry.partition_size = found->size;
         entry.offset_lag = found->lag;
+        entry.is_future_key = found->future;
       }
     }
   }
