@@ -80,6 +80,7 @@ io::Task<Result<Reply<ResponseOf<Request>>>> call_controller(Cluster& cluster, R
       auto reply = co_await (*connection)->call(request, INT16_MAX, extra_wait);
       if (reply && !moved(**reply)) co_return reply;
       if (!reply) error = reply.error();
+      cluster.forget_controller();
     }
     if (!error_is_retriable(error.code) || !co_await cluster.back_off(deadline)) co_return fail(error);
   }

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "protocol/api/describe_cluster.h"
 #include "protocol/api/find_coordinator.h"
 
 namespace samsa::client {
@@ -185,6 +186,12 @@ io::Task<Result<void>> Cluster::ask_metadata(protocol::MetadataRequest request) 
       last = connection.error();
       continue;
     }
+    if (config_.controllers) {
+      const auto asked = co_await ask_controllers(**connection);
+      if (asked || !error_is_retriable(asked.error().code)) co_return asked;
+      last = asked.error();
+      continue;
+    }
     auto reply = co_await (*connection)->call(request);
     if (reply) {
       remember(**reply);
@@ -193,6 +200,23 @@ io::Task<Result<void>> Cluster::ask_metadata(protocol::MetadataRequest request) 
     last = reply.error();
   } while (co_await back_off(deadline));
   co_return fail(last);
+}
+
+io::Task<Result<void>> Cluster::ask_controllers(Connection& connection) {
+  constexpr int8_t kControllers = 2;
+  protocol::DescribeClusterRequest request;
+  request.endpoint_type = kControllers;
+  CO_TRY_ASSIGN(const auto reply, co_await connection.call(request));
+  if (reply->error_code != 0) {
+    co_return fail(error_from_wire(reply->error_code), reply->error_message ? reply->error_message->str() : std::string());
+  }
+  brokers_.clear();
+  for (const auto& controller : reply->brokers) {
+    brokers_[controller.broker_id] = {controller.broker_id, {controller.host.str(), static_cast<uint16_t>(controller.port)}, {}, false};
+  }
+  cluster_id_ = reply->cluster_id.str();
+  controller_id_ = reply->controller_id;
+  co_return Result<void>{};
 }
 
 io::Task<Result<void>> Cluster::refresh(std::vector<std::string> topics, bool allow_auto_create) {

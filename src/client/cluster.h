@@ -23,6 +23,9 @@ struct ClusterConfig {
   ConnectionConfig connection;
   std::chrono::milliseconds retry_backoff{100};
   std::chrono::milliseconds api_timeout{60'000};  // How long an operation is tried again (default.api.timeout.ms).
+  // The bootstrap servers are controllers (bootstrap.controllers, KIP-919): brokers() are then the controllers, controller() is the
+  // active one, and topics are not known.
+  bool controllers = false;
 };
 
 struct BrokerInfo {
@@ -67,6 +70,8 @@ class Cluster {
   io::Task<Result<std::shared_ptr<Connection>>> broker(int32_t id);
   // A connection to the controller as Metadata names it: a broker that forwards.
   io::Task<Result<std::shared_ptr<Connection>>> controller();
+  // Forgets where the controller is, after NOT_CONTROLLER.
+  void forget_controller() { controller_id_ = -1; }
   // A connection to the coordinator of the group or transactional id; tried again while it is loading or moving.
   io::Task<Result<std::shared_ptr<Connection>>> coordinator(CoordinatorType type, std::string key);
   // Forgets where the coordinator is, after NOT_COORDINATOR.
@@ -97,6 +102,7 @@ class Cluster {
  private:
   io::Task<Result<std::shared_ptr<Connection>>> connect(io::Address address);
   io::Task<Result<void>> ask_metadata(protocol::MetadataRequest request);
+  io::Task<Result<void>> ask_controllers(Connection& connection);
   void remember(const protocol::MetadataResponse& answer);
 
   io::World world_;

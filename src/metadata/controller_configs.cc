@@ -298,11 +298,12 @@ Result<void> check_update(const MetadataImage& image, const ControllerSettings& 
   if (level < now && type == UpgradeType::kUpgrade) return refuse("Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.");
   if (level > now && type != UpgradeType::kUpgrade) return refuse("Can't downgrade to a newer version.");
   if (name == kMetadataVersion && level < now) {
-    const bool lossy = format_changes_between(level, now);
-    if (lossy && type == UpgradeType::kSafeDowngrade) {
-      return refuse("Refusing to perform the requested downgrade because it might delete metadata information.");
+    if (format_changes_between(level, now)) {
+      return fail(ErrorCode::kInvalidUpdateVersion,
+                  fmt::format("Unsupported metadata.version downgrade from {} to {}. {}", now, level,
+                              type == UpgradeType::kSafeDowngrade ? "Refusing to perform the requested downgrade because it might delete metadata information."
+                                                                  : "Unsafe metadata downgrade is not supported in this version."));
     }
-    if (lossy) return refuse("Unsafe metadata downgrade is not supported in this version.");
   }
   return {};
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include <fmt/format.h>
 
@@ -17,6 +16,7 @@ constexpr Level kLevels[] = {
     {7, "3.3-IV3"},  {8, "3.4-IV0"},  {9, "3.5-IV0"},  {10, "3.5-IV1"}, {11, "3.5-IV2"}, {12, "3.6-IV0"}, {13, "3.6-IV1"}, {14, "3.6-IV2"},
     {15, "3.7-IV0"}, {16, "3.7-IV1"}, {17, "3.7-IV2"}, {18, "3.7-IV3"}, {19, "3.7-IV4"}, {20, "3.8-IV0"}, {21, "3.9-IV0"}, {22, "4.0-IV0"},
     {23, "4.0-IV1"}, {24, "4.0-IV2"}, {25, "4.0-IV3"}, {26, "4.1-IV0"}, {27, "4.1-IV1"}, {28, "4.2-IV0"}, {29, "4.2-IV1"}, {30, "4.3-IV0"},
+    {31, "4.4-IV0"},  // Known by name, not supported.
 };
 
 // The metadata version from which a new cluster has the feature at the level.
@@ -52,22 +52,19 @@ std::string metadata_version_text(int16_t level) {
 }
 
 Result<int16_t> parse_metadata_version(std::string_view text) {
+  // "3.9.1" is a patch of 3.9 and has its levels.
+  std::string_view release = text;
+  if (const size_t dot = text.find('.'); dot != std::string_view::npos) release = text.substr(0, text.find('.', dot + 1));
   std::optional<int16_t> found;
-  for (const auto& l : kLevels) {
-    // "3.9" means the last of 3.9; "3.9.1" is not a level of its own.
-    const bool release = l.text.size() > text.size() && l.text.starts_with(text) && l.text[text.size()] == '-';
-    if (l.text == text || release) found = l.level;
-  }
-  if (found) return *found;
-  int16_t number = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (read.ec == std::errc() && read.ptr == text.data() + text.size() && number >= kMinMetadataVersion && number <= kLatestMetadataVersion) {
-    return number;
-  }
   std::string known;
   for (const auto& l : kLevels) {
-    if (l.level >= kMinMetadataVersion && l.level <= kLatestMetadataVersion) known += (known.empty() ? "" : ", ") + std::string(l.text);
+    if (l.level > kLatestMetadataVersion) continue;
+    // "3.9" means the last of 3.9.
+    const bool last = l.text.size() > release.size() && l.text.starts_with(release) && l.text[release.size()] == '-';
+    if (l.text == release || last) found = l.level;
+    known += (known.empty() ? "" : ", ") + std::string(l.text);
   }
+  if (found) return *found;
   return fail(ErrorCode::kInvalidRequest, fmt::format("Unknown metadata.version '{}'. Supported metadata.version are: {}", text, known));
 }
 

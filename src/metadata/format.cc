@@ -78,9 +78,6 @@ Result<void> check_options(const FormatOptions& options) {
   if (options.voters != FormatOptions::Voters::kNone && options.kraft_version < 1) {
     return fail(ErrorCode::kInvalidRequest, "Initial voters need kraft.version 1 or later.");
   }
-  if (options.voters == FormatOptions::Voters::kInitial && options.initial_voters.find(options.node_id) == nullptr) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("The initial controllers do not contain this node, {}.", options.node_id));
-  }
   if (options.voters == FormatOptions::Voters::kStandalone && options.standalone_endpoints.empty()) {
     return fail(ErrorCode::kInvalidRequest, "A standalone controller needs an advertised controller listener.");
   }
@@ -160,7 +157,8 @@ Result<FormatReport> format_directories(io::Disk& disk, const FormatOptions& giv
     TRY(disk.sync_directory(io::parent_path(directory)));
     Uuid id = random.uuid();
     const bool metadata = directory == options.metadata_log_dir;
-    if (metadata && options.voters == FormatOptions::Voters::kInitial) id = options.initial_voters.find(options.node_id)->key.directory;
+    const bool initial = metadata && options.voters == FormatOptions::Voters::kInitial;
+    if (const auto* own = initial ? options.initial_voters.find(options.node_id) : nullptr) id = own->key.directory;
     if (metadata) {
       // Before meta.properties: a directory that has that is complete.
       TRY(write_bootstrap(disk, options, plan));

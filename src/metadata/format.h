@@ -33,8 +33,8 @@ struct FormatOptions {
   std::vector<std::string> log_dirs;  // All directories of the node.
   std::string metadata_log_dir;       // One of log_dirs, or a directory of its own.
   bool ignore_formatted = false;      // Leaves formatted directories as they are; otherwise they are an error.
-  // The first voters. kStandalone: this node alone, with the endpoints below. kInitial: the set given, this node with its
-  // directory id in it. kNone: a broker or a later joiner, or a static quorum (controller.quorum.voters): no voters are written.
+  // The first voters. kStandalone: this node alone, with the endpoints below. kInitial: the set given; this node has its
+  // directory id from there if it is in it. kNone: a broker or a later joiner, or a static quorum (controller.quorum.voters): no voters are written.
   enum class Voters { kNone, kStandalone, kInitial } voters = Voters::kNone;
   std::vector<raft::VoterEndpoint> standalone_endpoints;  // Controller listeners of this node; ports must be real.
   raft::VoterSet initial_voters;

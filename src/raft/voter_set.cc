@@ -102,6 +102,7 @@ Result<VoterSet> parse_static_voters(std::string_view text, const std::string& l
 Result<VoterSet> parse_initial_controllers(std::string_view text, const std::string& listener) {
   VoterSet voters;
   for (const auto part : split(text, ',')) {
+    if (trim(part).empty()) continue;
     std::string_view rest;
     TRY_ASSIGN(Voter voter, parse_voter(trim(part), listener, rest));
     auto directory = Uuid::parse(rest);
@@ -109,9 +110,10 @@ Result<VoterSet> parse_initial_controllers(std::string_view text, const std::str
       return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' is not of the form id@host:port:directory-id", part));
     }
     voter.key.directory = *directory;
-    if (voters.find(voter.key.id) != nullptr) return fail(ErrorCode::kInvalidRequest, fmt::format("controller {} is named twice", voter.key.id));
+    if (voters.find(voter.key.id) != nullptr) return fail(ErrorCode::kInvalidRequest, fmt::format("Node id {} was specified more than once.", voter.key.id));
     voters.add(std::move(voter));
   }
+  if (voters.empty()) return fail(ErrorCode::kInvalidRequest, "No voters given.");
   return voters;
 }
 

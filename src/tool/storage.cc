@@ -1,185 +1,102 @@
 // kafka-storage.sh: format the directories of a node, and say what is in them.
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "config/properties.h"
 #include "config/server_config.h"
 #include "metadata/features.h"
 #include "metadata/format.h"
-#include "security/scram.h"
+#include "tool/argument_parser.h"
 #include "tool/commands.h"
-#include "tool/options.h"
+#include "tool/feature_args.h"
+#include "tool/scram_argument.h"
 
 namespace samsa::tool {
 namespace {
 
-constexpr std::string_view kUsage =
-    "usage: kafka-storage [-h] {info,format,version-mapping,feature-dependencies,random-uuid} ...\n\nThe Kafka storage tool.\n\n"
-    "  info --config FILE                    what is in the directories of this node\n"
-    "  format --config FILE --cluster-id ID  format the directories of this node\n"
-    "         [--standalone | --initial-controllers LIST | --no-initial-controllers] [--ignore-formatted]\n"
-    "         [--release-version V] [--feature NAME=LEVEL]... [--add-scram CREDENTIAL]...\n"
-    "  version-mapping [--release-version V] the feature levels of a release\n"
-    "  feature-dependencies --feature NAME=LEVEL...\n"
-    "  random-uuid                           print a random UUID\n";
-
-// What the commands take, and how Kafka's argument parser names it.
-struct Argument {
-  std::string_view name, letter;
-  bool value = false;
-  std::string_view commands;  // Where it belongs.
-  bool required = false;
-  bool one_of_group = false;  // Only one of these may be given.
-};
-constexpr Argument kArguments[] = {
-    {"--cluster-id", "-t", true, "format", true},
-    {"--config", "-c", true, "format info", true},
-    {"--add-scram", "-S", true, "format"},
-    {"--ignore-formatted", "-g", false, "format"},
-    {"--release-version", "-r", true, "format version-mapping"},
-    {"--feature", "-f", true, "format"},
-    {"--feature", "-f", true, "feature-dependencies", true},
-    {"--standalone", "-s", false, "format", false, true},
-    {"--no-initial-controllers", "-N", false, "format", false, true},
-    {"--initial-controllers", "-I", true, "format", false, true},
-    {"--help", "-h", false, "format info version-mapping feature-dependencies random-uuid"},
-};
-
-// The arguments with long names only. INVALID_REQUEST in the words of Kafka's parser.
-Result<Arguments> long_names(const std::string& command, const Arguments& arguments) {
-  const auto wrong = [&command](std::string text) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("usage: kafka-storage {} [-h] ...\nkafka-storage: error: {}", command, text));
-  };
-  const auto belongs = [&command](const Argument& one) { return one.commands.find(command) != std::string_view::npos; };
-  Arguments result;
-  std::vector<const Argument*> given;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const std::string_view text = arguments[i];
-    const std::string_view name = text.substr(0, text.find('='));
-    const auto found = std::find_if(std::begin(kArguments), std::end(kArguments),
-                                    [&](const Argument& one) { return belongs(one) && (one.name == name || one.letter == text); });
-    if (found == std::end(kArguments)) return wrong(fmt::format("unrecognized arguments: '{}'", text));
-    if (found->name == "--help") return Arguments{"--help"};
-    for (const Argument* other : given) {
-      if (found->one_of_group && other->one_of_group && other != &*found) {
-        return wrong(fmt::format("argument {}/{}: not allowed with argument {}/{}", found->name, found->letter, other->name, other->letter));
-      }
-    }
-    given.push_back(&*found);
-    result.emplace_back(found->name);
-    if (!found->value) continue;
-    if (name.size() < text.size()) {
-      result.emplace_back(text.substr(name.size() + 1));
-    } else if (i + 1 < arguments.size() && !arguments[i + 1].starts_with("-")) {
-      result.push_back(arguments[++i]);
-    } else {
-      return wrong(fmt::format("argument {}/{}: expected one argument", found->name, found->letter));
-    }
-  }
-  for (const auto& one : kArguments) {
-    if (one.required && belongs(one) && std::find(given.begin(), given.end(), &one) == given.end()) {
-      return wrong(fmt::format("argument {}/{} is required", one.name, one.letter));
-    }
-  }
-  return result;
+ArgumentParser declare() {
+  using Kind = ArgumentParser::Kind;
+  ArgumentParser parser("kafka-storage", "The Kafka storage tool.");
+  parser.command("info", "Show what is in the log directories of this node.").option({"--config", "-c"}, "The node's properties file.", Kind::kStore, true);
+  parser.command("format", "Format the log directories of this node.")
+      .option({"--config", "-c"}, "The node's properties file.", Kind::kStore, true)
+      .option({"--cluster-id", "-t"}, "The id of the cluster.", Kind::kStore, true)
+      .option({"--add-scram", "-S"},
+              "A SCRAM credential that the cluster starts with: 'SCRAM-SHA-256=[name=alice,password=alice-secret]' or "
+              "'SCRAM-SHA-512=[name=alice,iterations=8192,salt=\"N3E=\",saltedpassword=\"YCE=\"]'.",
+              Kind::kAppend)
+      .flag({"--ignore-formatted", "-g"}, "Leave directories that are formatted already.")
+      .option({"--release-version", "-r"}, "The release whose feature levels the cluster starts with: 3.3-IV3 or later.")
+      .option({"--feature", "-f"}, "The level of a feature: NAME=LEVEL.", Kind::kAppend)
+      .flag({"--standalone", "-s"}, "This controller alone is the quorum; without controller.quorum.voters.")
+      .flag({"--no-initial-controllers", "-N"}, "No quorum is written: a broker, or a controller that joins later.")
+      .option({"--initial-controllers", "-I"}, "The first quorum, the same for all nodes: id@host:port:directory-id, separated by commas.")
+      .only_one({"--standalone", "--no-initial-controllers", "--initial-controllers"}, false);
+  parser.command("version-mapping", "Show the feature levels of a release.").option({"--release-version", "-r"}, "The release; the newest if left out.");
+  parser.command("feature-dependencies", "Show what feature levels depend on.")
+      .option({"--feature", "-f"}, "The level of a feature: NAME=LEVEL.", Kind::kAppend, true);
+  parser.command("random-uuid", "Print a random UUID.");
+  return parser;
 }
 
-Options declare() {
-  Options options("The Kafka storage tool.");
-  options.value("config", "CONFIG", "The server.properties of the node.")
-      .value("cluster-id", "CLUSTER_ID", "The id of the cluster.")
-      .values("add-scram", "ADD_SCRAM", "A SCRAM credential that the cluster starts with.")
-      .flag("ignore-formatted", "Leave directories that are formatted already.")
-      .value("release-version", "RELEASE_VERSION", "The release whose feature levels the cluster starts with.")
-      .values("feature", "FEATURE", "NAME=LEVEL of a feature.")
-      .flag("standalone", "This controller alone is the quorum.")
-      .flag("no-initial-controllers", "No quorum is written: a broker, or a controller that joins later.")
-      .value("initial-controllers", "INITIAL_CONTROLLERS", "The first quorum: id@host:port:directory-id, separated by commas.");
-  return options;
-}
-
-Result<config::ServerConfig> load_config(ToolContext& context, const Options& options) {
-  TRY_ASSIGN(const auto loaded, load_properties(context, *options.get("config")));
+Result<config::ServerConfig> load_config(ToolContext& context, const ParsedArguments& options) {
+  TRY_ASSIGN(const auto loaded, load_properties(context, *options.get("--config")));
   config::Properties properties;
   for (const auto& [key, value] : loaded) properties[key] = value;
   return config::ServerConfig::from(std::move(properties));
 }
 
-Result<std::map<std::string, int16_t>> parse_features(const Options& options) {
+Result<std::map<std::string, int16_t>> parse_features(const ParsedArguments& options) {
   std::map<std::string, int16_t> features;
-  for (const auto& text : options.all("feature")) {
-    const size_t equals = text.find('=');
-    int16_t level = 0;
-    const std::string digits = equals == std::string::npos ? "" : text.substr(equals + 1);
-    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), level);
-    if (digits.empty() || parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size()) {
-      return fail(ErrorCode::kInvalidRequest, fmt::format("Can't parse feature=level string {}: equals sign not found or level is no number.", text));
-    }
-    if (!features.emplace(text.substr(0, equals), level).second) {
-      return fail(ErrorCode::kInvalidRequest, fmt::format("Feature {} was specified more than once.", text.substr(0, equals)));
-    }
+  for (const auto& text : options.all("--feature")) {
+    TRY_ASSIGN(const auto feature, parse_name_and_level(text));
+    features[feature.first] = feature.second;  // Of one that is given twice the last counts.
   }
   return features;
 }
 
-// SCRAM-SHA-256=[name=alice,password=secret,iterations=8192]
-Result<metadata::BootstrapScram> parse_scram(const std::string& text, io::Random& random) {
-  static const re2::RE2 kOuter(R"((SCRAM-SHA-(?:256|512))=\[(.*)\])");
-  std::string mechanism_name, inner;
-  if (!re2::RE2::FullMatch(text, kOuter, &mechanism_name, &inner)) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("Failed to parse scram: '{}': it must be SCRAM-SHA-256=[name=NAME,password=PASSWORD]", text));
+// kraft.version goes with the kind of quorum: 0 with controller.quorum.voters, else 1.
+Result<void> choose_kraft_version(bool is_static, metadata::FormatOptions& format) {
+  format.kraft_version = is_static ? 0 : 1;
+  const auto given = format.features.find(std::string(metadata::kKraftVersion));
+  if (given == format.features.end()) return {};
+  if (given->second == 0 && !is_static) {
+    return fail(ErrorCode::kInvalidRequest, "Cannot set kraft.version to 0 if controller.quorum.voters is empty and one of the flags --standalone, --initial-controllers, or "
+                                            "--no-initial-controllers is used. For dynamic controllers support, try removing the --feature flag for kraft.version.");
   }
-  std::map<std::string, std::string> parts;
-  static const re2::RE2 kPart(R"re(\s*(name|password|iterations|salt|saltedpassword)=(?:"([^"]*)"|([^,]*))(?:,|$))re");
-  re2::StringPiece rest(inner);
-  std::string key, quoted, plain;
-  while (!rest.empty() && re2::RE2::Consume(&rest, kPart, &key, &quoted, &plain)) parts[key] = quoted.empty() ? plain : quoted;
-  if (!rest.empty() || !parts.contains("name") || !parts.contains("password")) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("Failed to parse scram: '{}': name and password are needed, salt and saltedpassword are not taken", text));
+  if (given->second != 0 && is_static) {
+    return fail(ErrorCode::kInvalidRequest,
+                fmt::format("Cannot set kraft.version to {} unless controller.quorum.voters is empty and one of the flags --standalone, --initial-controllers, or "
+                            "--no-initial-controllers is used. For dynamic controllers support, try using one of --standalone, --initial-controllers, or "
+                            "--no-initial-controllers and removing controller.quorum.voters.", given->second));
   }
-  const auto mechanism = *security::scram_mechanism_from_name(mechanism_name);
-  int32_t iterations = security::kMinScramIterations;
-  if (parts.contains("iterations")) std::from_chars(parts["iterations"].data(), parts["iterations"].data() + parts["iterations"].size(), iterations);
-  if (iterations < security::kMinScramIterations || iterations > security::kMaxScramIterations) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("The 'iterations' value must be >= {} and <= {}", security::kMinScramIterations, security::kMaxScramIterations));
-  }
-  metadata::BootstrapScram scram;
-  scram.user = parts["name"];
-  scram.mechanism = static_cast<int32_t>(mechanism);
-  scram.credential.iterations = iterations;
-  for (int i = 0; i < 4; ++i) append_be(scram.credential.salt, random.next());
-  TRY_ASSIGN(const Buffer salted, security::scram_salted_password(mechanism, parts["password"], scram.credential.salt, iterations));
-  TRY_ASSIGN(auto keys, security::scram_keys(mechanism, salted));
-  scram.credential.stored_key = std::move(keys.stored_key);
-  scram.credential.server_key = std::move(keys.server_key);
-  return scram;
+  format.kraft_version = given->second;
+  return {};
 }
 
-Result<void> choose_voters(const Options& options, const config::ServerConfig& config, metadata::FormatOptions& format) {
-  if (!config.voters.empty() && (options.has("standalone") || options.has("initial-controllers"))) {
-    return fail(ErrorCode::kInvalidRequest, "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --standalone. If you "
-                                            "want to use dynamic quorum, please remove controller.quorum.voters and specify "
-                                            "controller.quorum.bootstrap.servers instead.");
+Result<void> choose_voters(const ParsedArguments& options, const config::ServerConfig& config, metadata::FormatOptions& format) {
+  const bool standalone = options.has("--standalone");
+  const auto initial = options.get("--initial-controllers");
+  if ((standalone || initial) && !config.voters.empty()) {
+    return fail(ErrorCode::kInvalidRequest, "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --standalone. If you want to "
+                                            "use dynamic quorum, please remove controller.quorum.voters and specify controller.quorum.bootstrap.servers instead.");
   }
   const std::string listener = config.controller_listener_names.empty() ? "CONTROLLER" : config.controller_listener_names.front();
-  if (options.has("standalone")) {
+  if (standalone) {
     if (!config.is_controller) return fail(ErrorCode::kInvalidRequest, "You can only use --standalone on a controller.");
     format.voters = metadata::FormatOptions::Voters::kStandalone;
     for (const auto& endpoint : config.advertised_controller) {
       format.standalone_endpoints.push_back({endpoint.name, endpoint.host.empty() ? "localhost" : endpoint.host, static_cast<uint16_t>(endpoint.port)});
     }
-  } else if (const auto list = options.get("initial-controllers")) {
+  } else if (initial) {
     format.voters = metadata::FormatOptions::Voters::kInitial;
-    TRY_ASSIGN(format.initial_voters, raft::parse_initial_controllers(*list, listener));
-  } else if (!options.has("no-initial-controllers") && config.is_controller && config.voters.empty()) {
+    TRY_ASSIGN(format.initial_voters, raft::parse_initial_controllers(*initial, listener));
+  } else if (!options.has("--no-initial-controllers") && config.is_controller && config.voters.empty()) {
     return fail(ErrorCode::kInvalidRequest, "Because controller.quorum.voters is not set on this controller, you must specify one of the following: "
                                             "--standalone, --initial-controllers, or --no-initial-controllers.");
   }
-  format.kraft_version = config.voters.empty() ? 1 : 0;
-  return {};
+  return choose_kraft_version(!config.voters.empty(), format);
 }
 
 // The features that the cluster starts with, as Kafka's tool writes them. Credentials are not shown.
@@ -192,21 +109,26 @@ std::string bootstrap_text(const metadata::FormatReport& report) {
                      report.metadata_version);
 }
 
-Result<void> format(ToolContext& context, const Options& options) {
+Result<void> format(ToolContext& context, const ParsedArguments& options) {
   TRY_ASSIGN(const auto config, load_config(context, options));
   metadata::FormatOptions format;
   format.node_id = config.node_id.value;
-  format.cluster_id = *options.get("cluster-id");
+  format.cluster_id = *options.get("--cluster-id");
   format.log_dirs = config.log_dirs;
   format.metadata_log_dir = config.metadata_log_dir;
-  format.ignore_formatted = options.has("ignore-formatted");
-  format.release_version = options.get_or("release-version", "");
+  format.ignore_formatted = options.has("--ignore-formatted");
+  format.release_version = options.get("--release-version").value_or("");
   TRY_ASSIGN(format.features, parse_features(options));
+  if (!format.release_version.empty()) {
+    TRY(metadata::parse_metadata_version(format.release_version));
+    if (format.features.contains(std::string(metadata::kMetadataVersion))) {
+      return fail(ErrorCode::kInvalidRequest, "Use --release-version instead of --feature metadata.version=X to avoid ambiguity.");
+    }
+  }
   TRY(choose_voters(options, config, format));
-  if (const auto found = format.features.find(std::string(metadata::kKraftVersion)); found != format.features.end()) format.kraft_version = found->second;
   auto& random = context.world.loop.random();
-  for (const auto& text : options.all("add-scram")) {
-    TRY_ASSIGN(auto scram, parse_scram(text, random));
+  for (const auto& text : options.all("--add-scram")) {
+    TRY_ASSIGN(auto scram, parse_scram_argument(text, random));
     format.scram.push_back(std::move(scram));
   }
   TRY_ASSIGN(const auto report, metadata::format_directories(context.world.disk, format, random));
@@ -215,16 +137,17 @@ Result<void> format(ToolContext& context, const Options& options) {
   for (const auto& directory : report.formatted) {
     std::string_view what = "data directory";
     if (directory == format.metadata_log_dir) {
-      what = format.voters != metadata::FormatOptions::Voters::kNone ? "dynamic metadata voter directory"
-             : format.kraft_version > 0                              ? "dynamic metadata directory"
-                                                                     : "metadata directory";
+      what = format.voters == metadata::FormatOptions::Voters::kNone ? "metadata directory"
+             : format.voters == metadata::FormatOptions::Voters::kInitial && format.initial_voters.find(format.node_id) == nullptr
+                 ? "dynamic metadata directory"
+                 : "dynamic metadata voter directory";
     }
     context.console.write(fmt::format("Formatting {} {} with metadata.version {}.\n", what, directory, report.metadata_version_text));
   }
   return {};
 }
 
-Result<int> info(ToolContext& context, const Options& options) {
+Result<int> info(ToolContext& context, const ParsedArguments& options) {
   TRY_ASSIGN(const auto config, load_config(context, options));
   auto& disk = context.world.disk;
   std::vector<std::string> directories = config.log_dirs, found, problems;
@@ -270,88 +193,54 @@ Result<int> info(ToolContext& context, const Options& options) {
   return problems.empty() ? 0 : 1;
 }
 
-Result<void> version_mapping(ToolContext& context, const Options& options) {
-  const std::string release = options.get_or("release-version", metadata::metadata_version_text(metadata::kLatestMetadataVersion));
-  const auto level = metadata::parse_metadata_version(release);
-  if (!level) return fail(level.error());
-  context.console.write(fmt::format("metadata.version={} ({})\n", *level, release));
-  const auto levels = metadata::default_features(*level);
-  for (const char* name : {"kraft.version", "transaction.version", "group.version", "eligible.leader.replicas.version", "share.version", "streams.version"}) {
-    const auto found = levels.find(name);
-    context.console.write(fmt::format("{}={}\n", name, found == levels.end() ? 0 : found->second));
-  }
-  return {};
-}
-
-Result<std::string> dependencies_text(const std::string& text) {
-  const size_t equals = text.find('=');
+// kafka-storage has other words than kafka-features for what is wrong.
+Result<std::string> dependencies_text(const std::string& feature) {
+  const size_t equals = feature.find('=');
   if (equals == std::string::npos) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid feature format: {}. Expected format: 'feature=version' (e.g. 'group.version=1')", text));
+    return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid feature format: {}. Expected format: 'feature=version' (e.g. 'group.version=1')", feature));
   }
-  const std::string name = text.substr(0, equals), digits = text.substr(equals + 1);
-  int16_t level = 0;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), level);
-  if (parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size()) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid version format: {} for feature {}", digits, name));
+  const auto parsed = parse_name_and_level(feature);
+  if (!parsed) {
+    return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid version format: {} for feature {}", feature.substr(equals + 1), feature.substr(0, equals)));
   }
-  const auto& supported = metadata::supported_features();
-  const auto found = supported.find(name);
-  if (found == supported.end()) return fail(ErrorCode::kInvalidRequest, "Unknown feature: " + name);
-  const bool known = level >= found->second.min && level <= found->second.max;
-  if (name == metadata::kMetadataVersion) {
-    if (!known) return fail(ErrorCode::kInvalidRequest, fmt::format("Unknown metadata.version {}", level));
-    return fmt::format("{}={} ({}) has no dependencies.\n", name, level, metadata::metadata_version_text(level));
+  auto text = feature_dependencies_text(parsed->first, parsed->second);
+  if (!text && text.error().code == ErrorCode::kFeatureUpdateFailed) {
+    return fail(ErrorCode::kInvalidRequest, fmt::format("Feature level {} is not supported for feature {}", parsed->second, parsed->first));
   }
-  if (!known) return fail(ErrorCode::kInvalidRequest, fmt::format("Feature level {} is not supported for feature {}", level, name));
-  if (name == "eligible.leader.replicas.version" && level >= 1) {
-    return fmt::format("{}={} requires:\n    metadata.version={} ({})\n", name, level, metadata::kMvElr, metadata::metadata_version_text(metadata::kMvElr));
-  }
-  return fmt::format("{}={} has no dependencies.\n", name, level);
+  return text;
 }
 
-Result<void> feature_dependencies(ToolContext& context, const Options& options) {
-  for (const auto& text : options.all("feature")) {
-    TRY_ASSIGN(const std::string line, dependencies_text(text));
-    context.console.write(line);
+Result<int> run(ToolContext& context, const ParsedArguments& options) {
+  if (options.command == "info") return info(context, options);
+  std::string text;
+  if (options.command == "random-uuid") {
+    text = context.world.loop.random().uuid().to_string() + "\n";
+  } else if (options.command == "format") {
+    TRY(format(context, options));
+  } else if (options.command == "version-mapping") {
+    TRY_ASSIGN(text, version_mapping_text(options.get("--release-version").value_or("")));
+  } else {
+    for (const auto& feature : options.all("--feature")) {
+      TRY_ASSIGN(text, dependencies_text(feature));
+      context.console.write(text);
+    }
+    text.clear();
   }
-  return {};
-}
-
-Result<int> run(ToolContext& context, const std::string& command, const Options& options) {
-  if (command == "random-uuid") {
-    context.console.write(context.world.loop.random().uuid().to_string() + "\n");
-    return 0;
-  }
-  if (command == "info") return info(context, options);
-  if (command == "format") TRY(format(context, options));
-  else if (command == "version-mapping") TRY(version_mapping(context, options));
-  else TRY(feature_dependencies(context, options));
+  context.console.write(text);
   return 0;
 }
 
 }  // namespace
 
 io::Task<int> run_storage(ToolContext& context, Arguments arguments) {
-  if (arguments.empty()) co_return refuse(context, fmt::format("{}kafka-storage: error: too few arguments", kUsage));
-  const std::string command = arguments.front();
-  if (command == "-h" || command == "--help") {
-    context.console.write(kUsage);
+  ArgumentParser parser = declare();
+  const auto parsed = parser.parse(arguments);
+  if (!parsed) co_return refuse(context, parser.complaint(parsed.error()));
+  if (parsed->help) {
+    context.console.write(*parsed->help);
     co_return 0;
   }
-  constexpr std::string_view kCommands[] = {"info", "format", "version-mapping", "feature-dependencies", "random-uuid"};
-  if (std::find(std::begin(kCommands), std::end(kCommands), command) == std::end(kCommands)) {
-    co_return refuse(context, fmt::format("{}kafka-storage: error: invalid choice: '{}' (choose from '{}')", kUsage, command, fmt::join(kCommands, "', '")));
-  }
-  arguments.erase(arguments.begin());
-  const auto named = long_names(command, arguments);
-  if (!named) co_return refuse(context, named.error().text());
-  Options options = declare();
-  if (const auto parsed = options.parse(*named); !parsed) co_return refuse(context, parsed.error().text());
-  if (options.has("help")) {
-    context.console.write(kUsage);
-    co_return 0;
-  }
-  const auto outcome = run(context, command, options);
+  const auto outcome = run(context, *parsed);
   if (!outcome) co_return refuse(context, outcome.error().text());
   co_return *outcome;
 }

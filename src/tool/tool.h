@@ -73,9 +73,10 @@ std::string exception_text(const Error& error);
 
 // The properties of --command-config and the like. INVALID_CONFIG names file and line.
 Result<std::map<std::string, std::string>> load_properties(ToolContext& context, const std::string& path);
-// The cluster of --bootstrap-server, with the client settings of `properties` (client.id, request.timeout.ms, ...).
+// The cluster of --bootstrap-server, with the client settings of `properties` (client.id, request.timeout.ms, ...); `controllers`: of
+// --bootstrap-controller.
 Result<std::unique_ptr<client::Cluster>> open_cluster(ToolContext& context, const std::string& bootstrap,
-                                                      const std::map<std::string, std::string>& properties);
+                                                      const std::map<std::string, std::string>& properties, bool controllers = false);
 // Whether --bootstrap-server is given and is a list of addresses; for commands that look at it before anything else.
 Result<void> check_bootstrap(const Options& options);
 // The cluster of --bootstrap-server with the settings of --command-config, for commands that have both. The error is what Kafka's tools

@@ -6,6 +6,7 @@
 
 #include "config/properties.h"
 #include "tool/commands.h"
+#include "tool/java_text.h"
 #include "tool/options.h"
 #include "tool/tool.h"
 
@@ -14,12 +15,20 @@ namespace {
 
 constexpr ToolEntry kTools[] = {
     {"kafka-broker-api-versions", "Show which APIs and versions every broker serves", run_broker_api_versions},
+    {"kafka-cluster", "Show the id and the endpoints of a cluster, take brokers out of it", run_cluster},
     {"kafka-configs", "Show and change settings of topics, brokers, groups and more", run_configs},
     {"kafka-console-consumer", "Write the records of topics to standard output", run_console_consumer},
     {"kafka-console-producer", "Publish the lines of standard input", run_console_producer},
     {"kafka-consumer-groups", "List, describe, delete groups and reset their offsets", run_consumer_groups},
+    {"kafka-delete-records", "Delete the records of partitions up to an offset", run_delete_records},
     {"kafka-dump-log", "Show what is in segments, snapshots and indexes", run_dump_log},
+    {"kafka-features", "Show and change the feature levels of a cluster", run_features},
     {"kafka-get-offsets", "Show offsets of partitions at a time", run_get_offsets},
+    {"kafka-leader-election", "Elect leaders of partitions", run_leader_election},
+    {"kafka-log-dirs", "Show what is in the log directories of brokers", run_log_dirs},
+    {"kafka-metadata-quorum", "Show the metadata quorum, add and remove controllers", run_metadata_quorum},
+    {"kafka-metadata-shell", "Walk through the metadata in a snapshot or log file", run_metadata_shell},
+    {"kafka-reassign-partitions", "Move replicas of partitions to other brokers and directories", run_reassign_partitions},
     {"kafka-storage", "Format the directories of a node and show what is in them", run_storage},
     {"kafka-topics", "Create, delete, describe, or change a topic", run_topics},
 };
@@ -54,36 +63,7 @@ std::optional<int> answer_help(ToolContext& context, const Arguments& arguments,
   return 0;
 }
 
-std::string exception_text(const Error& error) {
-  // Where the name in the protocol's table is not the exception's.
-  constexpr std::pair<ErrorCode, std::string_view> kNames[] = {
-      {ErrorCode::kUnknownServerError, "UnknownServerException"},
-      {ErrorCode::kCorruptMessage, "CorruptRecordException"},
-      {ErrorCode::kRequestTimedOut, "TimeoutException"},
-      {ErrorCode::kMessageTooLarge, "RecordTooLargeException"},
-      {ErrorCode::kCoordinatorLoadInProgress, "CoordinatorLoadInProgressException"},
-      {ErrorCode::kNonEmptyGroup, "GroupNotEmptyException"},
-      {ErrorCode::kGroupSubscribedToTopic, "GroupSubscribedToTopicException"},
-      {ErrorCode::kTopicAlreadyExists, "TopicExistsException"},
-      {ErrorCode::kInvalidConfig, "InvalidConfigurationException"},
-      {ErrorCode::kNotLeaderOrFollower, "NotLeaderOrFollowerException"},
-      {ErrorCode::kInvalidTopicException, "InvalidTopicException"},
-      {ErrorCode::kTopicAuthorizationFailed, "TopicAuthorizationException"},
-      {ErrorCode::kGroupAuthorizationFailed, "GroupAuthorizationException"},
-      {ErrorCode::kClusterAuthorizationFailed, "ClusterAuthorizationException"},
-      {ErrorCode::kNetworkException, "NetworkException"},
-  };
-  for (const auto& [code, name] : kNames) {
-    if (code == error.code) return fmt::format("org.apache.kafka.common.errors.{}: {}", name, error.text());
-  }
-  std::string name;
-  bool first = true;
-  for (const char c : error_name(error.code)) {
-    if (c == '_') first = true;
-    else name += std::exchange(first, false) ? c : static_cast<char>(std::tolower(c));
-  }
-  return fmt::format("org.apache.kafka.common.errors.{}Exception: {}", name, error.text());
-}
+std::string exception_text(const Error& error) { return java_exception_text(error); }
 
 Result<std::map<std::string, std::string>> load_properties(ToolContext& context, const std::string& path) {
   auto content = io::read_file(context.world.disk, path);
@@ -95,8 +75,9 @@ Result<std::map<std::string, std::string>> load_properties(ToolContext& context,
 }
 
 Result<std::unique_ptr<client::Cluster>> open_cluster(ToolContext& context, const std::string& bootstrap,
-                                                      const std::map<std::string, std::string>& properties) {
+                                                      const std::map<std::string, std::string>& properties, bool controllers) {
   client::ClusterConfig config;
+  config.controllers = controllers;
   TRY_ASSIGN(config.bootstrap, client::parse_bootstrap_servers(bootstrap));
   config.connection.client_id = "samsa-tool";
   const auto milliseconds = [&properties](const char* key, const char* type, std::chrono::milliseconds& into) -> Result<void> {

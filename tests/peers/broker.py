@@ -91,6 +91,10 @@ class Broker:
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def controller(self) -> str:
+        return f"127.0.0.1:{self.controller_port}"
+
     def properties(self) -> dict[str, str]:
         return BASE_PROPERTIES | {
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",

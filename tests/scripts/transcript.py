@@ -33,12 +33,12 @@ class Transcript:
         return self._name("group", word)
 
     def run(self, tool: str, *arguments: str, stdin="", note: bool = True, sort: bool = False, only=None, edit=None, timeout: float = 60.0):
-        """One command; $B in an argument is the bootstrap address. `sort` where the order of lines is nobody's promise.
+        """One command; $B in an argument is the bootstrap address, $C the controller's. `sort` where the order of lines is nobody's promise.
 
         `only` keeps the lines that contain one of these words, `edit` changes the text before it is kept. `note=False` leaves the command
         out of the transcript.
         """
-        words = [a.replace("$B", self.broker.bootstrap) for a in arguments]
+        words = [a.replace("$B", self.broker.bootstrap).replace("$C", self.broker.controller) for a in arguments]
         done = tool_programs.run(self.tools, tool, *words, stdin=stdin, timeout=timeout)
         if done.code == 0 and self.broker.kind == "apache" and CHANGES.intersection(words):
             # Apache Kafka answers before its brokers have heard of what the controller did; people and cold tools do not notice.
@@ -59,7 +59,7 @@ class Transcript:
     def normal(self, text: str) -> str:
         for name, placeholder in self.names.items():
             text = text.replace(name, placeholder)
-        text = text.replace(self.broker.bootstrap, "127.0.0.1:PPPPP").replace(str(self.broker.directory), "DIRECTORY")
+        text = text.replace(self.broker.bootstrap, "127.0.0.1:PPPPP").replace(self.broker.controller, "127.0.0.1:CCCCC").replace(str(self.broker.directory), "DIRECTORY")
         for pattern, placeholder in CHANGING:
             text = pattern.sub(placeholder, text)
         return text

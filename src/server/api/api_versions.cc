@@ -19,7 +19,7 @@ bool is_legal_software_name(std::string_view text) {
   return std::ranges::all_of(text, [&](char c) { return alphanumeric(c) || c == '-' || c == '.'; });
 }
 
-void add_features(RequestContext& context, protocol::ApiVersionsResponse& response) {
+void add_features(RequestContext& context, int16_t kraft_version, protocol::ApiVersionsResponse& response) {
   const auto& image = *context.shard.image();
   for (const auto& [name, range] : metadata::supported_features()) {
     // Clients of older versions cannot read a lower bound of 0.
@@ -30,13 +30,15 @@ void add_features(RequestContext& context, protocol::ApiVersionsResponse& respon
     feature.max_version = range.max;
   }
   response.finalized_features_epoch = image.provenance.last_offset();
-  image.features.for_each([&](const std::string& name, int16_t level) {
+  const auto add = [&](std::string_view name, int16_t level) {
     if (level == 0) return;
     auto& feature = response.finalized_features.emplace_back();
-    feature.name = name;
+    feature.name = protocol::Text(name);
     feature.max_version_level = level;
     feature.min_version_level = level;
-  });
+  };
+  image.features.for_each(add);
+  add(metadata::kKraftVersion, kraft_version);
 }
 
 }  // namespace
@@ -74,7 +76,13 @@ io::Task<> handle_api_versions(RequestContext& context, protocol::ApiVersionsReq
     if (api.name == "Produce") entry.min_version = 0;
     entry.max_version = api.max_stable();
   }
-  if (context.version() >= 3) add_features(context, response);
+  if (context.version() < 3) co_return;
+  // kraft.version stands in the quorum's own records, not in the image.
+  Node& node = context.shard.node();
+  const int16_t kraft_version = co_await io::call_on(context.shard.loop(), node.worlds()[0].loop, [&node]() -> io::Task<int16_t> {
+    co_return node.metadata_running() ? node.metadata().raft().kraft_version() : int16_t{0};
+  });
+  add_features(context, kraft_version, response);
 }
 
 }  // namespace samsa::server
