@@ -51,6 +51,13 @@ namespace detail {
 struct RootPromise;
 }  // namespace detail
 
+// How soon posted work runs.
+enum class Priority : uint8_t {
+  kNow,         // Requests, answers, replication: all of it in the next round, in the order of the posts.
+  kBulk,        // Who moves a lot (a flood, a catching-up consumer): a slice at a time, after everybody else had a look at what arrived.
+  kBackground,  // Compaction, retention: when there is nothing else to do, and at least every few milliseconds.
+};
+
 class Loop {
  public:
   Loop() = default;
@@ -59,6 +66,8 @@ class Loop {
 
   // Resumes the coroutine in a later step of this loop, in the order of the posts. Own thread only.
   virtual void post(std::coroutine_handle<> handle) = 0;
+  // The same behind work of higher priority. Loops without priorities take it as post.
+  virtual void post_behind(std::coroutine_handle<> handle, Priority) { post(handle); }
   // Runs the function on this loop; from any thread. In the order of the posts of one sender.
   void post_remote(UniqueFunction<void()> function);
   virtual void post_remote(RemoteItem& item) = 0;
@@ -134,15 +143,33 @@ inline SleepAwaiter sleep_until(Loop& loop, MonoTime until) { return {loop, unti
 inline SleepAwaiter sleep_for(Loop& loop, Duration d) { return {loop, loop.now() + d}; }
 
 // Gives the other coroutines of the loop a turn: co_await yield(loop).
-inline auto yield(Loop& loop) {
+inline auto yield(Loop& loop, Priority priority = Priority::kNow) {
   struct Awaiter {
     Loop& loop;
+    Priority priority;
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> handle) { loop.post(handle); }
+    void await_suspend(std::coroutine_handle<> handle) { loop.post_behind(handle, priority); }
     void await_resume() const noexcept {}
   };
-  return Awaiter{loop};
+  return Awaiter{loop, priority};
 }
+
+// The slices of a long background computation: if (slice.is_over()) co_await slice.pause();
+class BackgroundSlice {
+ public:
+  static constexpr Duration kLength = std::chrono::microseconds(200);
+
+  explicit BackgroundSlice(Loop& loop) : loop_(loop), began_(loop.now_precise()) {}
+  [[nodiscard]] bool is_over() const { return loop_.now_precise() - began_ >= kLength; }
+  Task<> pause() {
+    co_await yield(loop_, Priority::kBackground);
+    began_ = loop_.now_precise();
+  }
+
+ private:
+  Loop& loop_;
+  MonoTime began_;
+};
 
 // Runs `function` (() -> Task<T>) on the loop `to` and resumes the caller on its own loop `from` with the value. The function
 // object lives until then. Where both are the same loop it is a plain await.

@@ -1,6 +1,10 @@
 #include "io/task.h"
 
+#include <cstdlib>
 #include <new>
+
+#include "base/assert.h"
+#include "io/work.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -13,6 +17,8 @@
 
 namespace samsa::io {
 
+constinit thread_local Work this_work;
+
 #ifdef SAMSA_PLAIN_FRAMES
 
 // Every frame its own allocation, so that the sanitizer sees a use after its end.
@@ -24,8 +30,10 @@ void release_frame(void* frame, size_t size) noexcept { ::operator delete(frame,
 namespace {
 
 constexpr size_t kStep = 64;            // Bytes between two size classes.
-constexpr size_t kClasses = 64;         // Frames above 4 KiB go to the allocator.
-constexpr size_t kKeepBytes = 1 << 20;  // What one class keeps at most; a burst gives the rest back.
+constexpr size_t kClasses = 128;        // Blocks above 8 KiB go to the allocator.
+constexpr size_t kKeepBytes = 128 << 10;  // What one class keeps at most; a burst gives the rest back.
+
+size_t class_of(size_t size) { return size == 0 ? 0 : (size - 1) / kStep; }
 
 struct FreeFrame {
   FreeFrame* next;
@@ -44,10 +52,17 @@ struct Cleaner {
   ~Cleaner() {
     lists.closed = true;
     for (auto*& head : lists.head) {
-      while (head) ::operator delete(std::exchange(head, head->next));
+      while (head) std::free(std::exchange(head, head->next));
     }
   }
 };
+
+void* from_allocator(size_t size) {
+  ++this_work.allocator_calls;
+  void* block = std::malloc(size);
+  SAMSA_ASSERT(block != nullptr, "out of memory");
+  return block;
+}
 
 void arm_cleaner() {
   static thread_local Cleaner cleaner;
@@ -58,20 +73,20 @@ void arm_cleaner() {
 }  // namespace
 
 void* allocate_frame(size_t size) {
-  const size_t index = (size - 1) / kStep;
-  if (index >= kClasses) return ::operator new(size);
+  const size_t index = class_of(size);
+  if (index >= kClasses) return from_allocator(size);
   FreeFrame* head = lists.head[index];
   if (head) [[likely]] {
     lists.head[index] = head->next;
     --lists.kept[index];
     return head;
   }
-  return ::operator new((index + 1) * kStep);
+  return from_allocator((index + 1) * kStep);
 }
 
 void release_frame(void* frame, size_t size) noexcept {
-  const size_t index = (size - 1) / kStep;
-  if (index >= kClasses || lists.closed || lists.kept[index] * (index + 1) * kStep >= kKeepBytes) return ::operator delete(frame);
+  const size_t index = class_of(size);
+  if (index >= kClasses || lists.closed || lists.kept[index] * (index + 1) * kStep >= kKeepBytes) return std::free(frame);
   if (!lists.armed) [[unlikely]]
     arm_cleaner();
   auto* head = static_cast<FreeFrame*>(frame);

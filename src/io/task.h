@@ -16,7 +16,8 @@
 
 namespace samsa::io {
 
-// The thread's free list of coroutine frames, by size class.
+// The thread's free lists of small blocks, by size class: coroutine frames, and in the program samsa whatever operator new is asked for.
+// Blocks are of malloc; one may be given back on another thread, with the size that was asked for.
 void* allocate_frame(size_t size);
 void release_frame(void* frame, size_t size) noexcept;
 

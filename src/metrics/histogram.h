@@ -53,6 +53,11 @@ class Histogram {
     sum_ += value;
     if (value > max_now_) max_now_ = value;
   }
+  // The same for 0, which is what most requests waited for others.
+  void record_zero() {
+    ++now_[0];
+    ++count_;
+  }
   void rotate() {
     before_ = now_;
     now_.fill(0);

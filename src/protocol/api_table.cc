@@ -1,13 +1,18 @@
 #include "protocol/api_table.h"
 
-#include <algorithm>
+#include <array>
 
 namespace samsa::protocol {
 
 const ApiInfo* find_api(int16_t key) {
-  const auto apis = all_apis();
-  const auto at = std::lower_bound(apis.begin(), apis.end(), key, [](const ApiInfo& api, int16_t k) { return api.key < k; });
-  return at != apis.end() && at->key == key ? &*at : nullptr;
+  struct ByKey {
+    std::array<const ApiInfo*, 128> apis{};
+    ByKey() {
+      for (const ApiInfo& api : all_apis()) apis.at(static_cast<size_t>(api.key)) = &api;
+    }
+  };
+  static const ByKey by_key;
+  return key < 0 || static_cast<size_t>(key) >= by_key.apis.size() ? nullptr : by_key.apis[static_cast<size_t>(key)];
 }
 
 }  // namespace samsa::protocol

@@ -62,6 +62,7 @@ class Encoder {
   // Bytes in all, with those of slices.
   [[nodiscard]] uint64_t size() const { return used_ + outside_; }
   [[nodiscard]] std::vector<io::Chunk> chunks() const;
+  void append_chunks(std::vector<io::Chunk>& to) const;
   // The bytes as one buffer; only without slices.
   [[nodiscard]] Buffer take();
 

@@ -71,6 +71,11 @@ void Encoder::truncate(size_t at) {
 
 std::vector<io::Chunk> Encoder::chunks() const {
   std::vector<io::Chunk> chunks;
+  append_chunks(chunks);
+  return chunks;
+}
+
+void Encoder::append_chunks(std::vector<io::Chunk>& chunks) const {
   size_t at = 0;
   for (const auto& piece : pieces_) {
     if (piece.at > at) chunks.push_back({.memory = Bytes(memory_.data() + at, piece.at - at)});
@@ -79,7 +84,6 @@ std::vector<io::Chunk> Encoder::chunks() const {
     for (const auto& slice : piece.records.slices) chunks.push_back({.slice = &slice});
   }
   if (used_ > at) chunks.push_back({.memory = Bytes(memory_.data() + at, used_ - at)});
-  return chunks;
 }
 
 Buffer Encoder::take() {

@@ -117,6 +117,7 @@ class Partition : public std::enable_shared_from_this<Partition> {
   [[nodiscard]] const std::vector<int32_t>& isr() const { return isr_; }
   [[nodiscard]] size_t replica_count() const { return replica_count_; }
   [[nodiscard]] bool below_min_isr() const;
+  [[nodiscard]] bool at_min_isr() const;  // As many as min.insync.replicas, no more.
   [[nodiscard]] Uuid topic_id() const { return topic_id_; }
   [[nodiscard]] const TopicPartition& name() const { return log_.partition(); }
   [[nodiscard]] storage::Log& log() { return log_; }

@@ -12,6 +12,10 @@ bool Partition::below_min_isr() const {
   return isr_.size() < std::min<size_t>(static_cast<size_t>(std::max(min_isr_, 1)), replica_count_);
 }
 
+bool Partition::at_min_isr() const {
+  return isr_.size() == std::min<size_t>(static_cast<size_t>(std::max(min_isr_, 1)), replica_count_);
+}
+
 Result<storage::AppendInfo> Partition::append(MutableBytes batch, const AppendOptions& options) {
   TRY(check_role(kNoLeaderEpoch, true));
   if (metrics_) metrics_->mark(&metrics::TopicMetrics::total_produce_requests);

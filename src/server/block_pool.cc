@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/assert.h"
+#include "io/work.h"
 
 namespace samsa::server {
 
@@ -44,6 +45,7 @@ Block BlockPool::take(size_t size) {
     header->references = 1;
     return Block(header);
   }
+  ++io::this_work.allocator_calls;
   void* memory = std::malloc(sizeof(Block::Header) + capacity);
   SAMSA_ASSERT(memory != nullptr, "out of memory");
   return Block(new (memory) Block::Header{this, capacity, 1});

@@ -52,7 +52,7 @@ io::Task<> Connection::run() {
   while (!closed_ && co_await serve_next(turn_requests, turn_bytes)) {
     if (turn_requests >= kTurnRequests || turn_bytes >= kTurnBytes) {
       turn_requests = turn_bytes = 0;
-      co_await io::yield(shard_.loop());
+      co_await io::yield(shard_.loop(), io::Priority::kBulk);
     }
   }
   // What is under way still runs to its end; its answers go out if the peer only stopped sending sense.
@@ -128,7 +128,7 @@ io::Task<> Connection::run_exchange(Exchange& exchange) {
 // Writes the answers that are due, as many as are ready in one go. One writer at a time.
 io::Task<> Connection::write_answers() {
   writing_ = true;
-  std::vector<io::Chunk> chunks;
+  std::vector<io::Chunk>& chunks = chunks_;
   io::MonoTime clock{};  // As last read here.
   while (!closed_ && !exchanges_.empty() && exchanges_.front()->done) {
     chunks.clear();
@@ -140,10 +140,8 @@ io::Task<> Connection::write_answers() {
       end = exchange.context.close_connection;
       if (end || exchange.context.no_response) continue;
       metrics_.responses.add();
-      for (const auto& chunk : exchange.answer.chunks()) {
-        chunks.push_back(chunk);
-        bytes += chunk.slice != nullptr ? chunk.slice->length : chunk.memory.size();
-      }
+      exchange.answer.append_chunks(chunks);
+      bytes += exchange.answer.size();
     }
     const io::MonoTime write_started = std::max(clock, exchanges_[ready - 1]->times.finished);
     clock = write_started;
@@ -172,14 +170,11 @@ void Connection::record(Exchange& exchange, io::MonoTime write_started, io::Mono
   times.write_started = std::max(write_started, times.finished);
   times.written = written;
   times.waited = context.waited;
-  const auto key = static_cast<size_t>(context.header.api_key);
-  const auto into = [&](size_t slot) {
-    RequestMetrics& metrics = shard_.metrics().requests(slot);
-    metrics.count_version(context.version());
-    metrics.record(times, exchange.frame_bytes, context.throttle_ms);
-  };
-  into(key);
-  if (key == protocol::FetchRequest::kApiKey) into(context.from_follower ? ShardMetrics::kFetchFollower : ShardMetrics::kFetchConsumer);
+  auto slot = static_cast<size_t>(context.header.api_key);
+  if (slot == protocol::FetchRequest::kApiKey) slot = context.from_follower ? ShardMetrics::kFetchFollower : ShardMetrics::kFetchConsumer;
+  RequestMetrics& metrics = shard_.metrics().requests(slot);
+  metrics.count_version(context.version());
+  metrics.record(times, exchange.frame_bytes, context.throttle_ms);
 }
 
 // A large answer goes out part by part, so that close_if_idle sees whether the peer takes any of it.

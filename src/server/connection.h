@@ -3,13 +3,14 @@
 // Requests are read one after the other. A request starts when all before it are answered, except that Produce requests start while
 // earlier Produces still wait for replication; each starts in the order of arrival and runs to its append without suspending, so
 // batches of a producer reach the log in order. Answers leave in the order of the requests.
-// At most kMaxInFlight requests are under way; after kTurnRequests requests or kTurnBytes bytes without a pause the connection lets
-// the others of the shard have their turn. Whatever a client sends that cannot be parsed ends the connection with a log line.
+// At most kMaxInFlight requests are under way; after kTurnRequests requests or kTurnBytes bytes without a pause the connection goes
+// on as bulk work (io::Priority), behind the others of the shard. Whatever a client sends that cannot be parsed ends the connection with a log line.
 // Facts: docs/formats/wire.md "Connection semantics"; KIP-219 (throttling).
 #pragma once
 
 #include <deque>
 #include <memory>
+#include <vector>
 
 #include "io/network.h"
 #include "io/sync.h"
@@ -40,7 +41,7 @@ class Connection {
  private:
   static constexpr size_t kMaxInFlight = 64;
   static constexpr size_t kTurnRequests = 32;
-  static constexpr size_t kTurnBytes = 1 << 20;
+  static constexpr size_t kTurnBytes = 256 << 10;
 
   // One request from its frame to the end of its answer's write.
   struct Exchange {
@@ -71,6 +72,7 @@ class Connection {
   std::deque<std::unique_ptr<Exchange>> exchanges_;  // In order of arrival.
   io::TaskGroup running_;
   io::Signal changed_;  // An exchange left the queue, or the connection closed.
+  std::vector<io::Chunk> chunks_;  // Of the answers that are being written.
   bool writing_ = false;
   bool closed_ = false;
   io::MonoTime last_activity_;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "io/work.h"
+
 namespace samsa::server {
 
 bool FrameReader::has_frame() const {
@@ -18,15 +20,18 @@ io::Task<Result<void>> FrameReader::fill_head() {
   if (!head_ || head_.capacity() - end_ < kLowRoom) {
     if (head_ && !head_.shared()) {
       std::memmove(head_.data(), head_.data() + begin_, have);
+      io::this_work.copied_bytes += have;
     } else {
       Block fresh = pool_.take(kHeadBytes);
       if (have > 0) std::memcpy(fresh.data(), head_.data() + begin_, have);
+      io::this_work.copied_bytes += have;
       head_ = std::move(fresh);
     }
     begin_ = 0;
     end_ = have;
   }
-  CO_TRY_ASSIGN(const size_t read, co_await stream_.read_some({head_.data() + end_, head_.capacity() - end_}));
+  const size_t room = after_large_ && have < kLengthBytes ? kLengthBytes - have : head_.capacity() - end_;
+  CO_TRY_ASSIGN(const size_t read, co_await stream_.read_some({head_.data() + end_, room}));
   if (read == 0) co_return fail(ErrorCode::kNetworkException, "the peer closed the connection");
   end_ += read;
   received_ += read;
@@ -34,15 +39,25 @@ io::Task<Result<void>> FrameReader::fill_head() {
 }
 
 io::Task<Result<Frame>> FrameReader::read_large(size_t size) {
-  Block block = co_await pool_.acquire(size);
+  Block block = co_await pool_.acquire(size + kLengthBytes);
   const size_t have = end_ - begin_;
   std::memcpy(block.data(), head_.data() + begin_, have);
+  io::this_work.copied_bytes += have;
   begin_ = end_;
-  for (size_t filled = have; filled < size;) {
-    CO_TRY_ASSIGN(const size_t read, co_await stream_.read_some({block.data() + filled, size - filled}));
+  size_t filled = have;
+  // Room for the next frame's length is offered too: a read that does not fill it has emptied the socket, and nobody has to ask again.
+  while (filled < size) {
+    CO_TRY_ASSIGN(const size_t read, co_await stream_.read_some({block.data() + filled, size + kLengthBytes - filled}));
     if (read == 0) co_return fail(ErrorCode::kNetworkException, fmt::format("the peer closed within a frame of {} bytes", size));
     filled += read;
     received_ += read;
+  }
+  after_large_ = true;
+  if (filled > size) {
+    if (head_.shared() || !head_) head_ = pool_.take(kHeadBytes);
+    std::memcpy(head_.data(), block.data() + size, filled - size);
+    begin_ = 0;
+    end_ = filled - size;
   }
   MutableBytes content(block.data(), size);
   co_return Frame{std::move(block), content};
@@ -59,6 +74,7 @@ io::Task<Result<Frame>> FrameReader::next() {
     begin_ += 4;
     co_return co_await read_large(size);
   }
+  after_large_ = false;
   while (end_ - begin_ < size + 4) CO_TRY(co_await fill_head());
   MutableBytes content(head_.data() + begin_ + 4, size);
   begin_ += size + 4;

@@ -1,7 +1,8 @@
 // FrameReader: cuts the byte stream of one connection into request frames (int32 length, then header and body).
 //
 // Small frames are views of a 4 KiB block that several frames may share; a larger frame gets a block of its own and is received
-// straight into it, so at most 4 KiB of it are copied. A slow half frame holds no more than its own block.
+// straight into it. After a large frame only the length of the next one is read ahead, with the frame itself where it is there already, so
+// that of large frames nothing is copied but the start of the first one. A slow half frame holds no more than its own block.
 // Owned by the connection, on its shard.
 #pragma once
 
@@ -34,6 +35,7 @@ class FrameReader {
  private:
   static constexpr size_t kHeadBytes = 4096;
   static constexpr size_t kLowRoom = 512;  // With less room a read is not worth its system call.
+  static constexpr size_t kLengthBytes = 4;
   io::Task<Result<void>> fill_head();
   io::Task<Result<Frame>> read_large(size_t size);
 
@@ -44,6 +46,7 @@ class FrameReader {
   size_t begin_ = 0;  // What is received and not handed out: [begin_, end_) of head_.
   size_t end_ = 0;
   uint64_t received_ = 0;
+  bool after_large_ = false;  // The frame before was a large one.
 };
 
 }  // namespace samsa::server

@@ -40,9 +40,9 @@ class RequestMetrics {
     bytes.record(request_bytes);
     queue_time.record(micros(times.started - times.received));
     local_time.record(micros(times.finished - times.started - times.waited));
-    remote_time.record(micros(times.waited));
-    throttle_time.record(static_cast<uint64_t>(throttle_ms) * 1000);
-    response_queue_time.record(micros(times.write_started - times.finished));
+    record_often_zero(remote_time, times.waited);
+    record_often_zero(throttle_time, std::chrono::milliseconds(throttle_ms));
+    record_often_zero(response_queue_time, times.write_started - times.finished);
     response_send_time.record(micros(times.written - times.write_started));
     total_time.record(micros(times.written - times.received));
   }
@@ -61,6 +61,9 @@ class RequestMetrics {
   metrics::Histogram bytes, queue_time, local_time, remote_time, throttle_time, response_queue_time, response_send_time, total_time;
 
  private:
+  static void record_often_zero(metrics::Histogram& histogram, io::Duration d) {
+    d.count() == 0 ? histogram.record_zero() : histogram.record(micros(d));
+  }
   static uint64_t micros(io::Duration d) { return d.count() <= 0 ? 0 : static_cast<uint64_t>(d.count()) / 1000; }
   std::vector<metrics::Meter> versions_;
   std::vector<std::pair<int16_t, metrics::Meter>> errors_;  // NONE nearly always first.

@@ -1,7 +1,11 @@
 #include "server/scrape.h"
 
+#include <array>
+#include <tuple>
 #include <vector>
 
+#include "io/work.h"
+#include "raft/raft_node.h"
 #include "server/fanout.h"
 #include "server/node.h"
 #include "server/shard.h"
@@ -14,10 +18,34 @@ using metrics::Samples;
 
 namespace {
 
+// What a shard's led partitions add up to.
+struct Led {
+  size_t partitions = 0, under_replicated = 0, under_min_isr = 0, at_min_isr = 0, reassigning = 0;
+
+  void add(const replication::Partition& partition, const metadata::PartitionImage* image) {
+    ++partitions;
+    under_replicated += partition.isr().size() < partition.replica_count() ? 1 : 0;
+    under_min_isr += partition.below_min_isr() ? 1 : 0;
+    at_min_isr += partition.at_min_isr() ? 1 : 0;
+    reassigning += image != nullptr && image->reassigning() ? 1 : 0;
+  }
+};
+
+// Kafka shows 0 for what only the leader knows.
+void collect_partition(const replication::Partition& partition, Samples& into, const std::string& name) {
+  const bool leads = partition.is_leader();
+  const auto add = [&](Metric metric, size_t value) { into.add(metric, leads ? static_cast<double>(value) : 0, name); };
+  add(Metric::kPartitionReplicasCount, partition.replica_count());
+  add(Metric::kPartitionInSyncReplicasCount, partition.isr().size());
+  add(Metric::kPartitionUnderReplicated, partition.isr().size() < partition.replica_count() ? 1 : 0);
+  add(Metric::kPartitionUnderMinIsr, partition.below_min_isr() ? 1 : 0);
+  add(Metric::kPartitionAtMinIsr, partition.at_min_isr() ? 1 : 0);
+  const auto& log = partition.log();
+  into.add(Metric::kPartitionLastStableOffsetLag, static_cast<double>(log.high_watermark() - log.last_stable_offset()), name);
+}
+
 void collect_partitions(Shard& shard, Samples& into) {
-  size_t led = 0;
-  size_t under_replicated = 0;
-  size_t under_min_isr = 0;
+  Led led;
   for (const auto& [key, partition] : shard.partitions()) {
     const auto& log = partition->log();
     const std::string name = labels("topic", log.partition().topic, "partition", log.partition().partition);
@@ -25,15 +53,80 @@ void collect_partitions(Shard& shard, Samples& into) {
     into.add(Metric::kNumLogSegments, static_cast<double>(log.segment_count()), name);
     into.add(Metric::kLogStartOffset, static_cast<double>(log.log_start_offset()), name);
     into.add(Metric::kLogEndOffset, static_cast<double>(log.log_end_offset()), name);
-    if (!partition->is_leader()) continue;
-    ++led;
-    under_replicated += partition->isr().size() < partition->replica_count() ? 1 : 0;
-    under_min_isr += partition->below_min_isr() ? 1 : 0;
+    collect_partition(*partition, into, name);
+    if (partition->is_leader()) led.add(*partition, shard.image()->partition(key.topic, key.partition));
   }
   into.add(Metric::kPartitionCount, static_cast<double>(shard.partitions().size()));
-  into.add(Metric::kLeaderCount, static_cast<double>(led));
-  into.add(Metric::kUnderReplicatedPartitions, static_cast<double>(under_replicated));
-  into.add(Metric::kUnderMinIsrPartitionCount, static_cast<double>(under_min_isr));
+  into.add(Metric::kLeaderCount, static_cast<double>(led.partitions));
+  into.add(Metric::kUnderReplicatedPartitions, static_cast<double>(led.under_replicated));
+  into.add(Metric::kUnderMinIsrPartitionCount, static_cast<double>(led.under_min_isr));
+  into.add(Metric::kAtMinIsrPartitionCount, static_cast<double>(led.at_min_isr));
+  into.add(Metric::kReassigningPartitions, static_cast<double>(led.reassigning));
+}
+
+void collect_groups(Shard& shard, Samples& into) {
+  const coordinator::GroupStats stats = shard.groups().stats();
+  constexpr std::array kByState{Metric::kNumGroupsEmpty, Metric::kNumGroupsPreparingRebalance, Metric::kNumGroupsCompletingRebalance,
+                                Metric::kNumGroupsStable, Metric::kNumGroupsDead};
+  static_assert(kByState.size() == std::tuple_size_v<decltype(stats.classic_by_state)>);
+  size_t all = 0;
+  for (size_t i = 0; i < kByState.size(); ++i) {
+    into.add(kByState[i], static_cast<double>(stats.classic_by_state[i]));
+    all += stats.classic_by_state[i];
+  }
+  into.add(Metric::kNumGroups, static_cast<double>(all));
+  into.add(Metric::kNumOffsets, static_cast<double>(stats.offsets));
+}
+
+// Of the thread that runs the shard.
+void collect_work(Shard& shard, Samples& into) {
+  const io::Work& work = io::this_work;
+  for (size_t i = 0; i < io::kSystemCalls; ++i) {
+    into.add(Metric::kSystemCalls, static_cast<double>(work.system_calls[i]), labels("shard", shard.index(), "call", io::kSystemCallNames[i]));
+  }
+  const std::string name = labels("shard", shard.index());
+  into.add(Metric::kAllocations, static_cast<double>(work.allocations), name);
+  into.add(Metric::kAllocatorCalls, static_cast<double>(work.allocator_calls), name);
+  into.add(Metric::kCopiedBytes, static_cast<double>(work.copied_bytes), name);
+  into.add(Metric::kHops, static_cast<double>(work.hops), name);
+}
+
+void collect_directories(Node& node, Samples& into) {
+  const auto& directories = node.directories();
+  size_t offline = 0;
+  for (size_t i = 0; i < directories.size(); ++i) {
+    const bool failed = directories.at(i).offline.has_value();
+    offline += failed ? 1 : 0;
+    into.add(Metric::kLogDirectoryOffline, failed ? 1 : 0, labels("logDirectory", directories.at(i).path));
+  }
+  into.add(Metric::kOfflineLogDirectoryCount, static_cast<double>(offline));
+}
+
+void collect_quorum(Node& node, Samples& into) {
+  const raft::RaftNode& raft = node.metadata().raft();
+  into.add(Metric::kRaftCurrentLeader, raft.leader().leader);
+  into.add(Metric::kRaftCurrentEpoch, raft.leader().epoch);
+  into.add(Metric::kRaftHighWatermark, static_cast<double>(raft.high_watermark()));
+  into.add(Metric::kRaftLogEndOffset, static_cast<double>(raft.log_end_offset()));
+  into.add(Metric::kRaftNumberOfVoters, static_cast<double>(raft.voters().size()));
+}
+
+void collect_brokers(const metadata::MetadataImage& image, Samples& into) {
+  size_t active = 0, fenced = 0, stopping = 0, offline = 0, not_preferred = 0;
+  image.brokers.for_each([&](int32_t, const metadata::BrokerImage& broker) {
+    (broker.fenced ? fenced : broker.in_controlled_shutdown ? stopping : active) += 1;
+  });
+  image.topics.for_each([&](const std::string&, const metadata::TopicImage& topic) {
+    topic.partitions.for_each([&](PartitionIndex, const metadata::PartitionImage& partition) {
+      offline += partition.leader == metadata::kNoLeader ? 1 : 0;
+      not_preferred += partition.leader != partition.preferred_leader() ? 1 : 0;
+    });
+  });
+  into.add(Metric::kActiveBrokerCount, static_cast<double>(active));
+  into.add(Metric::kFencedBrokerCount, static_cast<double>(fenced));
+  into.add(Metric::kControlledShutdownBrokerCount, static_cast<double>(stopping));
+  into.add(Metric::kOfflinePartitionsCount, static_cast<double>(offline));
+  into.add(Metric::kPreferredReplicaImbalanceCount, static_cast<double>(not_preferred));
 }
 
 void collect_controller(Node& node, Samples& into) {
@@ -43,9 +136,12 @@ void collect_controller(Node& node, Samples& into) {
   into.add(Metric::kActiveControllerCount, controller->active() ? 1 : 0);
   into.add(Metric::kGlobalTopicCount, static_cast<double>(image.topics.size()));
   into.add(Metric::kGlobalPartitionCount, static_cast<double>(image.partition_count()));
+  into.add(Metric::kLastAppliedRecordOffset, static_cast<double>(image.provenance.last_offset()));
+  collect_brokers(image, into);
 }
 
 void collect_process(Node& node, Samples& into) {
+  if (node.settings().broker) into.add(Metric::kBrokerState, 3);
   into.add(Metric::kBuildInfo, 1, labels("version", node.settings().version));
   if (!node.settings().process) return;
   const io::ProcessFigures figures = node.settings().process();
@@ -62,11 +158,16 @@ void collect_process(Node& node, Samples& into) {
 void collect_shard(Shard& shard, Samples& into) {
   shard.metrics().collect(into);
   collect_partitions(shard, into);
+  collect_groups(shard, into);
+  collect_work(shard, into);
+  into.add(Metric::kFetchSessions, static_cast<double>(shard.fetch_sessions().size()));
   into.add(Metric::kShardIdle, std::chrono::duration<double>(shard.loop().idle_time()).count(), labels("shard", shard.index()));
 }
 
 void collect_node(Node& node, Samples& into) {
   collect_controller(node, into);
+  collect_quorum(node, into);
+  collect_directories(node, into);
   collect_process(node, into);
 }
 

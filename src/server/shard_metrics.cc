@@ -1,6 +1,7 @@
 #include "server/shard_metrics.h"
 
 #include "base/error_code.h"
+#include "protocol/api/fetch.h"
 #include "protocol/api_table.h"
 
 namespace samsa::server {
@@ -53,26 +54,32 @@ void ShardMetrics::tick() {
 }
 
 void ShardMetrics::collect_requests(Samples& into) const {
+  constexpr auto kFetch = static_cast<size_t>(protocol::FetchRequest::kApiKey);
   for (size_t slot = 0; slot < kSlots; ++slot) {
     if (requests_[slot] == nullptr) continue;
     const RequestMetrics& of = *requests_[slot];
-    const std::string request = labels("request", slot_name(slot));
-    for (size_t version = 0; version < of.versions().size(); ++version) {
-      const Meter& meter = of.versions()[version];
-      if (meter.value() > 0) into.add(Metric::kRequests, meter, labels("request", slot_name(slot), "version", version));
-    }
-    for (const auto& [code, meter] : of.errors()) {
-      into.add(Metric::kRequestErrors, meter, labels("request", slot_name(slot), "error", error_name(error_from_wire(code))));
-    }
-    into.add(Metric::kRequestBytes, of.bytes, request);
-    into.add(Metric::kRequestQueueTime, of.queue_time, request);
-    into.add(Metric::kLocalTime, of.local_time, request);
-    into.add(Metric::kRemoteTime, of.remote_time, request);
-    into.add(Metric::kThrottleTime, of.throttle_time, request);
-    into.add(Metric::kResponseQueueTime, of.response_queue_time, request);
-    into.add(Metric::kResponseSendTime, of.response_send_time, request);
-    into.add(Metric::kTotalTime, of.total_time, request);
+    collect_request(of, slot_name(slot), into);
+    if (slot == kFetchConsumer || slot == kFetchFollower) collect_request(of, slot_name(kFetch), into);
   }
+}
+
+void ShardMetrics::collect_request(const RequestMetrics& of, std::string_view name, Samples& into) {
+  const std::string request = labels("request", name);
+  for (size_t version = 0; version < of.versions().size(); ++version) {
+    const Meter& meter = of.versions()[version];
+    if (meter.value() > 0) into.add(Metric::kRequests, meter, labels("request", name, "version", version));
+  }
+  for (const auto& [code, meter] : of.errors()) {
+    into.add(Metric::kRequestErrors, meter, labels("request", name, "error", error_name(error_from_wire(code))));
+  }
+  into.add(Metric::kRequestBytes, of.bytes, request);
+  into.add(Metric::kRequestQueueTime, of.queue_time, request);
+  into.add(Metric::kLocalTime, of.local_time, request);
+  into.add(Metric::kRemoteTime, of.remote_time, request);
+  into.add(Metric::kThrottleTime, of.throttle_time, request);
+  into.add(Metric::kResponseQueueTime, of.response_queue_time, request);
+  into.add(Metric::kResponseSendTime, of.response_send_time, request);
+  into.add(Metric::kTotalTime, of.total_time, request);
 }
 
 void ShardMetrics::collect_listeners(Samples& into) const {

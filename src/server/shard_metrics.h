@@ -27,7 +27,8 @@ struct ListenerMetrics {
 
 class ShardMetrics {
  public:
-  // Slots of requests(): the API keys, and the two sides of Fetch that Kafka shows on their own as well.
+  // Slots of requests(): the API keys, and the two sides of Fetch. Kafka shows these on their own and together: they are recorded on
+  // their own, and added up for Fetch when somebody asks.
   static constexpr size_t kFetchConsumer = 128;
   static constexpr size_t kFetchFollower = 129;
   static constexpr size_t kSlots = 130;
@@ -54,6 +55,7 @@ class ShardMetrics {
 
  private:
   void collect_requests(metrics::Samples& into) const;
+  static void collect_request(const RequestMetrics& of, std::string_view name, metrics::Samples& into);
   void collect_listeners(metrics::Samples& into) const;
 
   const int shard_;

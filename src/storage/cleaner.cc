@@ -12,7 +12,7 @@
 namespace samsa::storage {
 namespace {
 
-constexpr size_t kOutputBytes = 1 << 20;  // Written at once.
+constexpr size_t kOutputBytes = 256 << 10;  // Written at once.
 
 }  // namespace
 
@@ -133,6 +133,7 @@ io::Task<Result<void>> LogCleaner::build_map(const Cleanable& range) {
   std::vector<std::shared_ptr<Segment>> dirty;
   for (const auto& segment : log_.segments_->all()) dirty.push_back(segment);
   dirty.pop_back();
+  io::BackgroundSlice slice(log_.context_.loop);
   for (size_t i = 0; i < dirty.size(); ++i) {
     Segment& segment = *dirty[i];
     const Offset next_base = i + 1 < dirty.size() ? dirty[i + 1]->base_offset() : log_.segments_->active().base_offset();
@@ -144,6 +145,7 @@ io::Task<Result<void>> LogCleaner::build_map(const Cleanable& range) {
     BatchWalker walker(file, first->position, segment.size());
     for (bool more = true; more;) {
       while (auto walked = walker.next()) {
+        if (slice.is_over()) co_await slice.pause();
         const protocol::BatchHeader header(walked->bytes.data());
         if (header.base_offset() >= range.first_uncleanable) co_return Result<void>();
         Buffer converted;
@@ -234,11 +236,13 @@ io::Task<Result<void>> LogCleaner::clean_group(std::vector<std::shared_ptr<Segme
 }
 
 io::Task<Result<void>> LogCleaner::copy_group(std::vector<std::shared_ptr<Segment>>& sources, Transactions& transactions, Output& output) {
+  io::BackgroundSlice slice(log_.context_.loop);
   for (const auto& source : sources) {
     CO_TRY_ASSIGN(auto file, source->open_file());
     BatchWalker walker(file, 0, source->size());
     for (bool more = true; more;) {
       while (auto walked = walker.next()) {
+        if (slice.is_over()) co_await slice.pause();
         stats_.bytes_read += walked->bytes.size();
         Buffer converted;
         Bytes bytes = walked->bytes;
@@ -391,7 +395,7 @@ io::Task<> LogCleaner::throttle(uint64_t bytes) {
   if (seconds > passed + 0.05) {
     co_await io::sleep_for(loop, std::chrono::microseconds(static_cast<int64_t>((seconds - passed) * 1e6)));
   } else {
-    co_await io::yield(loop);
+    co_await io::yield(loop, io::Priority::kBackground);
   }
 }
 

@@ -29,6 +29,7 @@ io::Task<Result<std::unique_ptr<Log>>> Log::open(LogContext& context, OpenLog op
 Log::Log(LogContext& context, OpenLog options, LoadedLog loaded)
     : context_(context),
       partition_(std::move(options.partition)),
+      name_(partition_.to_string()),
       directory_(std::move(options.directory)),
       topic_id_(loaded.topic_id),
       config_(options.config),

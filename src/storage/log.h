@@ -285,7 +285,7 @@ class Log {
   Result<void> check_record_data(MutableBytes batch, const LeaderAppend& options, Checked& checked);
   Result<std::optional<AppendInfo>> check_producer(const protocol::BatchView& batch, const LeaderAppend& options) const;
   [[nodiscard]] Result<bool> must_roll(uint64_t bytes, Offset last_offset, TimestampMs max_timestamp) const;
-  Result<void> write_batches(Bytes batches, std::vector<BatchPlace>& places);
+  Result<void> write_batches(Bytes batches, std::span<BatchPlace> places);
   Result<void> after_write(const protocol::BatchView& batch);
   Result<void> roll_at(Offset base);
   Result<void> store_topic_id();
@@ -308,6 +308,7 @@ class Log {
 
   LogContext& context_;
   TopicPartition partition_;
+  const std::string name_;  // Of the partition, for messages to clients.
   std::string directory_;
   Uuid topic_id_;
   LogConfig config_;

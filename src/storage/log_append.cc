@@ -68,8 +68,8 @@ Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend&
                   static_cast<uint32_t>(view.size())};
   TRY_ASSIGN(info.rolled, must_roll(info.bytes, info.last_offset, info.max_timestamp));
   if (info.rolled) TRY(roll_at(info.first_offset));
-  std::vector<BatchPlace> places{{info.first_offset, info.last_offset, 0, info.bytes, info.max_timestamp}};
-  TRY(write_batches(view.bytes(), places));
+  BatchPlace place{info.first_offset, info.last_offset, 0, info.bytes, info.max_timestamp};
+  TRY(write_batches(view.bytes(), {&place, 1}));
   TRY(after_write(view));
   return info;
 }
@@ -83,8 +83,7 @@ Result<void> Log::check_record_data(MutableBytes batch, const LeaderAppend& opti
     protocol::set_leader_epoch(batch, options.leader_epoch);
     return {};
   }
-  const std::string name = partition_.to_string();
-  const auto rules = rules_of(config_, options, name, context_.loop.wall_ms());
+  const auto rules = rules_of(config_, options, name_, context_.loop.wall_ms());
   auto valid = protocol::validate_for_append(batch, rules, *scratch_);
   if (!valid) {
     if (options.record_errors != nullptr) {
@@ -175,7 +174,7 @@ Result<AppendInfo> Log::append_as_follower(Bytes batches, LeaderEpoch leader_epo
   return info;
 }
 
-Result<void> Log::write_batches(Bytes batches, std::vector<BatchPlace>& places) {
+Result<void> Log::write_batches(Bytes batches, std::span<BatchPlace> places) {
   if (auto written = segments_->active().append(batches, places, config_); !written) return fail(failed(std::move(written).error()));
   return {};
 }

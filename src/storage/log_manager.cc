@@ -279,7 +279,7 @@ io::Task<size_t> LogManager::delete_old_segments() {
         SAMSA_LOG_WARN("{}: {}", partition.to_string(), count.error().text());
       }
     }
-    co_await io::yield(loop_);
+    co_await io::yield(loop_, io::Priority::kBackground);
   }
   co_return deleted;
 }

@@ -90,7 +90,7 @@ bool Segment::has_room(uint64_t bytes, Offset last_offset, const LogConfig& conf
   return size_ + bytes <= static_cast<uint64_t>(config.segment_bytes) && last_offset - base_ <= INT32_MAX && !offsets_.full() && !times_.full();
 }
 
-Result<void> Segment::append(Bytes batches, std::vector<BatchPlace>& places, const LogConfig& config) {
+Result<void> Segment::append(Bytes batches, std::span<BatchPlace> places, const LogConfig& config) {
   TRY_ASSIGN(auto file, log_.get());
   if (size_ > 0) TRY(max_timestamp());
   dirty_ = true;

@@ -46,7 +46,7 @@ class Segment {
   Result<Offset> read_next_offset();
 
   // Appends whole batches (one write). `places` are theirs with position 0 at the first; each place's batch is indexed as Kafka does.
-  Result<void> append(Bytes batches, std::vector<BatchPlace>& places, const LogConfig& config);
+  Result<void> append(Bytes batches, std::span<BatchPlace> places, const LogConfig& config);
   // Whether the batches may still go here: size, index room, offset span; time is the log's matter.
   [[nodiscard]] bool has_room(uint64_t bytes, Offset last_offset, const LogConfig& config) const;
   // Writes the closing time index entry; called when the segment is rolled or closed.

@@ -85,6 +85,15 @@ def test_counts_agree(named, page):
           for what in ("logendoffset", "logstartoffset", "size", "numlogsegments") for partition in ("0", "1")],
         *[(f"kafka_server_replicamanager_{what}", {}) for what in ("leadercount", "partitioncount", "underreplicatedpartitions")],
         *[(f"kafka_controller_kafkacontroller_{what}", {}) for what in ("activecontrollercount", "globaltopiccount", "globalpartitioncount")],
+        *[(f"kafka_controller_kafkacontroller_{what}", {})
+          for what in ("activebrokercount", "fencedbrokercount", "offlinepartitionscount", "preferredreplicaimbalancecount")],
+        *[(f"kafka_cluster_partition_{what}", topic | {"partition": "0"})
+          for what in ("replicascount", "insyncreplicascount", "underreplicated", "underminisr", "atminisr", "laststableoffsetlag")],
+        *[(f"kafka_coordinator_group_groupmetadatamanager_{what}", {}) for what in ("numoffsets",)],
+        *[(f"kafka_server_raft_metrics_{what}", {}) for what in ("current_leader", "number_of_voters")],
+        ("kafka_server_kafkaserver_brokerstate", {}),
+        ("kafka_server_replicamanager_atminisrpartitioncount", {}),
+        ("kafka_log_logmanager_offlinelogdirectorycount", {}),
     ]:
         assert page.value(what, **labels) == kafka(what, **labels), (what, labels)
     assert page.value("kafka_server_brokertopicmetrics_messagesin_total", topic=TOPIC) == RECORDS

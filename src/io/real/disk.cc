@@ -13,6 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "io/work.h"
+
 namespace samsa::io::real {
 namespace {
 
@@ -35,6 +37,7 @@ class RealFile final : public File {
   Result<size_t> read_at(MutableBytes into, uint64_t offset) override {
     size_t done = 0;
     while (done < into.size()) {
+      this_work.count(SystemCall::kRead);
       const ssize_t n = ::pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return system_failure("read", path_);
@@ -48,6 +51,7 @@ class RealFile final : public File {
     size_t done = 0;
     while (done < into.size()) {
       const iovec piece{into.data() + done, into.size() - done};
+      this_work.count(SystemCall::kRead);
       const ssize_t n = ::preadv2(fd_, &piece, 1, static_cast<off_t>(offset + done), RWF_NOWAIT);
       if (n == 0) co_return done;
       if (n < 0) break;
@@ -99,6 +103,7 @@ class RealFile final : public File {
  private:
   Result<void> write_batch(std::span<iovec> batch, size_t bytes, uint64_t offset) {
     while (bytes > 0) {
+      this_work.count(SystemCall::kWrite);
       const ssize_t n = ::pwritev(fd_, batch.data(), static_cast<int>(batch.size()), static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return system_failure("write", path_);
@@ -153,6 +158,7 @@ int open_flags(OpenMode mode) {
 Cached is_cached(int fd, uint64_t offset) {
   char byte;
   const iovec piece{&byte, 1};
+  this_work.count(SystemCall::kRead);
   const ssize_t n = ::preadv2(fd, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
   if (n == 1) return Cached::kYes;
   return n < 0 && errno == EAGAIN ? Cached::kNo : Cached::kUnknown;

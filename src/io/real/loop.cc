@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "io/work.h"
+
 namespace samsa::io::real {
 namespace {
 
@@ -16,6 +18,8 @@ constexpr int kEventsPerPoll = 256;
 constexpr int kTimersPerTurn = 4096;
 constexpr int kRoundsPerTurn = 4;
 constexpr int64_t kTurnNs = 200'000;  // A turn that has taken so long polls before its next round.
+constexpr Duration kBackgroundPatience = std::chrono::milliseconds(5);  // Then background work runs beside other work.
+constexpr size_t kQueueSlack = 256;   // Taken items that a queue keeps before it moves the others up.
 
 int64_t read_clock(clockid_t clock) {
   timespec time{};
@@ -71,6 +75,13 @@ void EpollLoop::run() {
       if (now_.ns > turn_end) break;
       run_round();
     }
+    if (!bulk_.empty()) run_one(bulk_);
+    if (background_.empty()) {
+      background_ran_ = now_;
+    } else if ((ready_.empty() && bulk_.empty()) || now_ - background_ran_ >= kBackgroundPatience) {
+      run_one(background_);
+      background_ran_ = now_precise();
+    }
   }
   running_loop_ = nullptr;
 }
@@ -83,6 +94,8 @@ void EpollLoop::stop() {
 void EpollLoop::start_teardown() {
   begin_teardown();
   ready_.clear();
+  bulk_.clear();
+  background_.clear();
   timers_.clear();
   run_remote(true);  // Before the frames that the items may live in are destroyed.
 }
@@ -104,9 +117,30 @@ void EpollLoop::run_round() {
   running_.clear();
 }
 
+void EpollLoop::run_one(Queue& queue) {
+  ++round_;
+  queue.take().resume();
+}
+
+std::coroutine_handle<> EpollLoop::Queue::take() {
+  const auto handle = items[at++];
+  if (at == items.size()) {
+    clear();
+  } else if (at >= kQueueSlack) {
+    items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(at));
+    at = 0;
+  }
+  return handle;
+}
+
+void EpollLoop::Queue::clear() {
+  items.clear();
+  at = 0;
+}
+
 // Milliseconds until the next timer, rounded up; 0 when there is something to do, -1 to sleep until an event.
 int EpollLoop::poll_timeout_ms() {
-  if (!ready_.empty() || remote_.load(std::memory_order_relaxed)) return 0;
+  if (has_work() || remote_.load(std::memory_order_relaxed)) return 0;
   const MonoTime earliest = timers_.earliest();
   int64_t wait_ms = -1;
   if (earliest != kNever) {
@@ -122,6 +156,7 @@ int EpollLoop::poll_timeout_ms() {
 
 void EpollLoop::poll(int timeout_ms) {
   epoll_event events[kEventsPerPoll];
+  this_work.count(SystemCall::kPoll);
   const int count = epoll_wait(epoll_fd_, events, kEventsPerPoll, timeout_ms);
   sleeping_.store(false, std::memory_order_relaxed);
   // Nothing is resumed here, so no watch of these events can go away in between.
@@ -142,6 +177,7 @@ void EpollLoop::poll(int timeout_ms) {
 
 void EpollLoop::post_remote(RemoteItem& item) {
   if (tearing_down()) return item.run(item, true);  // Set only once no other thread posts any more.
+  if (running_loop_ != this) ++this_work.hops;
   RemoteItem* head = remote_.load(std::memory_order_relaxed);
   do {
     item.next = head;
@@ -151,6 +187,7 @@ void EpollLoop::post_remote(RemoteItem& item) {
 
 void EpollLoop::wake() {
   const uint64_t one = 1;
+  this_work.count(SystemCall::kWake);
   // The descriptor is edge-triggered and never read: every write is an edge. It could only fail at 2^64 - 1.
   if (::write(wake_watch_.fd(), &one, sizeof one) < 0) SAMSA_ASSERT(errno == EAGAIN);
 }
@@ -217,9 +254,10 @@ void ReadyAwaiter::await_suspend(std::coroutine_handle<> handle) {
 
 void ReadyAwaiter::wake() {
   slot() = nullptr;
+  const Priority priority = direction_ == For::kRead ? watch_->reader_priority : watch_->writer_priority;
   watch_ = nullptr;
   if (linked()) loop_.cancel_timer(*this);
-  loop_.post(handle_);
+  loop_.post_behind(handle_, priority);
 }
 
 }  // namespace samsa::io::real

@@ -1,5 +1,6 @@
 // EpollLoop: a shard's loop on a real machine. One thread calls run(); a turn is: poll, timers, what other threads posted, then a
-// few rounds of the ready queue. A round runs what was ready at its start, so yield() lets everybody else go first.
+// few rounds of the ready queue, then one piece of bulk work, then background work if there is nothing else (Priority, io/loop.h).
+// A round runs what was ready at its start, so yield() lets everybody else go first.
 //
 // Descriptors are edge-triggered and registered once. A Watch remembers whether its descriptor may be readable or writable, so that
 // reading and writing are tried first and polled for only after the system said "would block".
@@ -29,6 +30,9 @@ class Watch {
   bool readable = true;  // Perhaps; cleared by whoever sees EAGAIN or a short read.
   bool writable = true;
   bool hung_up = false;  // The peer has ended its side: a short read says nothing.
+  // How who waits for it is woken: by how much it moved when it was last awake.
+  Priority reader_priority = Priority::kNow;
+  Priority writer_priority = Priority::kNow;
 
  private:
   friend class EpollLoop;
@@ -58,6 +62,10 @@ class EpollLoop final : public Loop {
     check_thread();
     if (!tearing_down()) ready_.push_back(handle);
   }
+  void post_behind(std::coroutine_handle<> handle, Priority priority) override {
+    check_thread();
+    if (!tearing_down()) (priority == Priority::kNow ? ready_ : priority == Priority::kBulk ? bulk_.items : background_.items).push_back(handle);
+  }
   void post_remote(RemoteItem& item) override;
   void add_timer(Timer& timer) override {
     check_thread();
@@ -82,6 +90,14 @@ class EpollLoop final : public Loop {
   [[nodiscard]] uint64_t round() const { return round_; }
 
  private:
+  // First in, first out; little is ever in it.
+  struct Queue {
+    std::vector<std::coroutine_handle<>> items;
+    size_t at = 0;
+    [[nodiscard]] bool empty() const { return items.empty(); }
+    std::coroutine_handle<> take();
+    void clear();
+  };
   void poll(int timeout_ms);
   [[nodiscard]] int poll_timeout_ms();
   // While it runs, only its own thread may use it; a signal or stream of another shard is a mistake that would corrupt both.
@@ -89,6 +105,8 @@ class EpollLoop final : public Loop {
   void run_timers();
   void run_remote(bool dropped);
   void run_round();
+  void run_one(Queue& queue);
+  [[nodiscard]] bool has_work() const { return !ready_.empty() || !bulk_.empty() || !background_.empty(); }
   void wake();
 
   static thread_local constinit const EpollLoop* running_loop_;
@@ -103,6 +121,9 @@ class EpollLoop final : public Loop {
   TimerHeap timers_;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> running_;          // The round's; empty between rounds.
+  Queue bulk_;
+  Queue background_;
+  MonoTime background_ran_;                               // Or had nothing to do.
   alignas(64) std::atomic<RemoteItem*> remote_{nullptr};  // Latest first.
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> stopped_{false};

@@ -11,12 +11,14 @@
 
 #include "io/real/disk.h"
 #include "io/real/socket.h"
+#include "io/work.h"
 
 namespace samsa::io::real {
 namespace {
 
 constexpr uint64_t kBytesPerRound = 256 * 1024;
 constexpr uint32_t kCallsPerRound = 8;
+constexpr uint64_t kBulkBytes = 64 * 1024;  // Moved between two waits: more makes a stream bulk work (Priority, io/loop.h).
 constexpr uint64_t kSendfileFrom = 16 * 1024;  // Shorter slices are cheaper to read and send with what stands around them.
 constexpr size_t kGatherBytes = 64 * 1024;     // Of slices that are read for one sendmsg.
 constexpr size_t kGatherPieces = 64;
@@ -58,27 +60,37 @@ Error RealStream::closed() const { return {ErrorCode::kNetworkException, "the co
 
 bool RealStream::spent(Budget& budget) const {
   if (budget.round == loop_.round()) return budget.bytes >= kBytesPerRound || budget.calls >= kCallsPerRound;
-  budget = {loop_.round(), 0, 0};
+  budget.round = loop_.round();
+  budget.bytes = budget.calls = 0;
   return false;
+}
+
+Priority RealStream::priority_after(Budget& budget) {
+  const Priority priority = budget.since_wait >= kBulkBytes ? Priority::kBulk : Priority::kNow;
+  budget.since_wait = 0;
+  return priority;
 }
 
 Task<Result<size_t>> RealStream::read_some(MutableBytes into) {
   SAMSA_ASSERT(!into.empty(), "no room to read into would look like the end of the stream");
   while (watch_.is_open()) {
     if (!watch_.readable) {
+      watch_.reader_priority = priority_after(reads_);
       co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kRead);
       continue;
     }
     if (spent(reads_)) {
-      co_await yield(loop_);
+      co_await yield(loop_, Priority::kBulk);
       continue;
     }
+    this_work.count(SystemCall::kReceive);
     const ssize_t n = ::recv(watch_.fd(), into.data(), into.size(), 0);
     if (n >= 0) {
       const auto read = static_cast<size_t>(n);
       // A short read has emptied the socket; what comes later is a new edge.
       if (read < into.size() && !watch_.hung_up) watch_.readable = false;
       reads_.bytes += read;
+      reads_.since_wait += read;
       ++reads_.calls;
       co_return read;
     }
@@ -98,11 +110,12 @@ Task<Result<void>> RealStream::write(std::span<const Chunk> chunks) {
   while (!cursor.chunks.empty()) {
     if (!watch_.is_open()) co_return fail(closed());
     if (!watch_.writable) {
+      watch_.writer_priority = priority_after(writes_);
       co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kWrite);
       continue;
     }
     if (spent(writes_)) {
-      co_await yield(loop_);
+      co_await yield(loop_, Priority::kBulk);
       continue;
     }
     switch (send_step(cursor, error)) {
@@ -147,10 +160,10 @@ RealStream::Step RealStream::send_file(Cursor& cursor, Error& error) {
     if (is_cached(file, at) == Cached::kNo || is_cached(file, at + length - 1) == Cached::kNo) return Step::kCold;
     cursor.cached_until = cursor.offset + length;
   }
+  this_work.count(SystemCall::kSendFile);
   const ssize_t n = ::sendfile(watch_.fd(), file, &at, length);
   if (n > 0) {
-    writes_.bytes += static_cast<uint64_t>(n);
-    ++writes_.calls;
+    count_written(static_cast<uint64_t>(n));
     cursor.advance(static_cast<uint64_t>(n));
     return Step::kSent;
   }
@@ -165,6 +178,7 @@ bool RealStream::gather_slice(const FileSlice& slice, uint64_t offset, MutableBy
   const int file = slice.file->native_handle();
   if (file >= 0 && !warmed) {
     const iovec piece{into.data(), into.size()};
+    this_work.count(SystemCall::kRead);
     const ssize_t n = ::preadv2(file, &piece, 1, static_cast<off_t>(slice.offset + offset), RWF_NOWAIT);
     if (n == static_cast<ssize_t>(into.size())) {
       read = into.size();
@@ -195,6 +209,7 @@ RealStream::Step RealStream::send_gathered(Cursor& cursor, Error& error) {
         break;
       }
       uint8_t* to = gather_buffer() + gathered;
+      this_work.copied_bytes += part;
       Result<size_t> read = size_t{0};
       if (!gather_slice(*chunk.slice, look.offset, {to, part}, look.offset < look.cached_until, read)) {
         if (count == 0) return Step::kCold;
@@ -218,10 +233,10 @@ RealStream::Step RealStream::send_pieces(Cursor& cursor, std::span<iovec> pieces
   msghdr message{};
   message.msg_iov = pieces.data();
   message.msg_iovlen = pieces.size();
+  this_work.count(SystemCall::kSend);
   const ssize_t n = ::sendmsg(watch_.fd(), &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
   if (n >= 0) {
-    writes_.bytes += static_cast<uint64_t>(n);
-    ++writes_.calls;
+    count_written(static_cast<uint64_t>(n));
     cursor.advance(static_cast<uint64_t>(n));
     return Step::kSent;
   }

@@ -40,8 +40,16 @@ class RealStream final : public Stream {
     uint64_t round = 0;
     uint64_t bytes = 0;
     uint32_t calls = 0;
+    uint64_t since_wait = 0;  // Bytes since it last had to wait.
   };
   [[nodiscard]] bool spent(Budget& budget) const;
+  // Before a wait: who moved much since the last one is woken behind the others.
+  static Priority priority_after(Budget& budget);
+  void count_written(uint64_t bytes) {
+    writes_.bytes += bytes;
+    writes_.since_wait += bytes;
+    ++writes_.calls;
+  }
   Step send_step(Cursor& cursor, Error& error);
   Step send_file(Cursor& cursor, Error& error);
   Step send_gathered(Cursor& cursor, Error& error);

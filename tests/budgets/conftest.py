@@ -1,0 +1,83 @@
+"""A node of two shards, and what its own counters say that some work cost."""
+
+import subprocess
+import urllib.request
+from dataclasses import dataclass
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from peers.broker import Samsa
+from peers.paths import scratch_root
+from peers.tools import SamsaTools
+
+TOPIC = "budget"
+
+
+@dataclass
+class Cost:
+    """Per request."""
+    system_calls: float
+    calls: dict[str, float]
+    allocations: float
+    allocator_calls: float
+    copied_bytes: float
+    shard_messages: float
+
+    def __str__(self):
+        shown = ", ".join(f"{name} {count:.2f}" for name, count in self.calls.items() if count > 0.005)
+        return (f"{self.system_calls:.2f} system calls ({shown}), {self.allocations:.2f} allocations, {self.allocator_calls:.3f} of the allocator, "
+                f"{self.copied_bytes:.1f} bytes copied, {self.shard_messages:.2f} messages to other shards")
+
+
+class Counting(Samsa):
+    def counters(self) -> dict[str, float]:
+        with urllib.request.urlopen(self.metrics_url, timeout=30) as answer:
+            text = answer.read().decode()
+        found: dict[str, float] = {}
+        for family in text_string_to_metric_families(text):
+            if not family.name.startswith("samsa_"):
+                continue
+            for sample in family.samples:
+                name = sample.labels.get("call", sample.name.removeprefix("samsa_").removesuffix("_total"))
+                found[name] = found.get(name, 0) + sample.value
+        return found
+
+    def cost(self, work, requests: int) -> Cost:
+        """What each of the requests that `work()` makes costs; what it costs to ask is taken off."""
+        first, before = self.counters(), self.counters()
+        work()
+        after = self.counters()
+        each = {name: max(0.0, after[name] - 2 * before[name] + first[name]) / requests for name in after}
+        calls = {name: each[name] for name in ("epoll_wait", "recv", "sendmsg", "sendfile", "pread", "pwrite", "eventfd")}
+        return Cost(sum(calls.values()), calls, each["allocations"], each["allocator_calls"], each["copied_bytes"], each["shard_messages"])
+
+
+@pytest.fixture(scope="session")
+def node():
+    one = Counting(scratch_root() / "samsa-budgets", **{"samsa.shards": "2"})
+    one.create()
+    made = subprocess.run(SamsaTools().command("kafka-topics", "--bootstrap-server", one.bootstrap, "--create", "--topic", TOPIC, "--partitions", "8"),
+                          capture_output=True, text=True, timeout=60)
+    assert made.returncode == 0, made.stdout + made.stderr
+    yield one
+    one.destroy()
+
+
+@pytest.fixture
+def connection(node):
+    with node.connection(timeout=60) as one:
+        yield one
+
+
+@pytest.fixture
+def near_and_far(node, connection):
+    """A partition of the connection's own shard, and one of the other."""
+    from budgets import wire
+    places = {}
+    for partition in range(8):
+        request = wire.produce(TOPIC, partition, wire.record_batch(10))
+        messages = node.cost(lambda: [connection.call(request) for _ in range(20)], 20).shard_messages
+        places.setdefault("far" if messages > 1 else "near", partition)
+    assert set(places) == {"near", "far"}, "all partitions are on one shard"
+    return places["near"], places["far"]

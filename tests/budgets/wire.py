@@ -1,0 +1,39 @@
+"""The two hot requests by hand, so that each costs the node the same every time."""
+
+import struct
+
+from badinput.records import batch, record
+from peers import rawwire
+
+PRODUCE, FETCH = 0, 1
+
+
+def record_batch(value_bytes: int) -> bytes:
+    """One record with a value of so many bytes."""
+    return batch(record(0, b"v" * value_bytes), 1)
+
+
+def produce(topic: str, partition: int, records: bytes, acks: int = -1) -> bytes:
+    body = rawwire.string(None) + struct.pack(">hii", acks, 30000, 1) + rawwire.string(topic)
+    body += struct.pack(">iii", 1, partition, len(records)) + records
+    return rawwire.request(PRODUCE, 8, body)
+
+
+def produce_error(answer: bytes, topic: str) -> int:
+    return struct.unpack_from(">h", answer, 4 + 4 + 2 + len(topic) + 4 + 4)[0]
+
+
+def fetch(topic: str, partition: int, offset: int, max_bytes: int, session: tuple[int, int] = (0, -1)) -> bytes:
+    body = struct.pack(">iiiibii", -1, 30000, 1, max_bytes, 0, *session)
+    body += struct.pack(">i", 1) + rawwire.string(topic) + struct.pack(">iiiqqi", 1, partition, -1, offset, -1, max_bytes)
+    return rawwire.request(FETCH, 11, body + struct.pack(">i", 0) + rawwire.string(""))
+
+
+def fetched(answer: bytes, topic: str) -> tuple[int, int]:
+    """(session id, bytes of records) of the answer for one partition."""
+    at = 4 + 4
+    _, session = struct.unpack_from(">hi", answer, at)
+    at += 6 + 4 + 2 + len(topic) + 4
+    (_, error, _, _, _, aborted) = struct.unpack_from(">ihqqqi", answer, at)
+    assert error == 0 and aborted <= 0
+    return session, struct.unpack_from(">i", answer, at + 4 + 2 + 24 + 4 + 4)[0]
