@@ -1,4 +1,5 @@
-// kafka-configs.sh: describe and alter the settings of topics, brokers, loggers, groups and client metrics.
+// kafka-configs.sh: describe and alter the settings of topics, brokers, loggers, groups and client metrics; of users,
+// clients and addresses see config_quotas.cc.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +12,8 @@
 #include "protocol/api/list_config_resources.h"
 #include "protocol/api/list_groups.h"
 #include "tool/commands.h"
-#include "tool/options.h"
+#include "tool/config_quotas.h"
+#include "tool/config_words.h"
 
 namespace samsa::tool {
 namespace {
@@ -20,11 +22,10 @@ enum Operation : int8_t { kSet = 0, kDelete = 1 };
 
 struct EntityType {
   std::string_view plural;  // As --entity-type takes it.
-  int8_t resource;          // The wire's resource type; 0: quotas and credentials, which are no resources.
+  int8_t resource;          // The wire's resource type.
   int8_t dynamic_source;    // Config source of values set dynamically; 0: all values are shown.
 };
-constexpr EntityType kTypes[] = {{"topics", 2, 1}, {"brokers", 4, 2}, {"broker-loggers", 8, 0}, {"client-metrics", 16, 7}, {"groups", 32, 8},
-                                 {"users", 0, 0},  {"clients", 0, 0}, {"ips", 0, 0}};
+constexpr EntityType kTypes[] = {{"topics", 2, 1}, {"brokers", 4, 2}, {"broker-loggers", 8, 0}, {"client-metrics", 16, 7}, {"groups", 32, 8}};
 constexpr int8_t kBrokerDefaultSource = 3;
 
 std::string_view source_name(int8_t source) {
@@ -33,152 +34,11 @@ std::string_view source_name(int8_t source) {
   return source >= 0 && source < 9 ? kNames[source] : kNames[0];
 }
 
-Options declare() {
-  Options options("This tool helps to manipulate and describe entity config for a topic, client, user, broker, ip, client-metrics or group");
-  options.value("bootstrap-server", "server to connect to", "The Kafka servers to connect to.")
-      .value("bootstrap-controller", "controller to connect to", "The Kafka controllers to connect to.")
-      .value("command-config", "command config property file", "A file of settings for the admin client.")
-      .flag("alter", "Change settings.")
-      .flag("describe", "Show settings.")
-      .flag("all", "With --describe: all settings, with those that are not set.")
-      .value("entity-type", "String", "topics, brokers, broker-loggers, client-metrics, groups, users, clients or ips.")
-      .value("entity-name", "String", "The name of the entity.")
-      .flag("entity-default", "The default entity of users, clients, brokers or ips.")
-      .value("add-config", "String", "Settings to set: k1=v1,k2=[v1,v2],k3=v3")
-      .value("add-config-file", "String", "A properties file of settings to set.")
-      .value("delete-config", "String", "Settings to remove: k1,k2")
-      .flag("force", "Do not ask.")
-      .value("topic", "String", "The topic: --entity-type topics --entity-name.")
-      .value("client", "String", "The client's id.")
-      .flag("client-defaults", "The default of all clients.")
-      .value("user", "String", "The user's principal name.")
-      .flag("user-defaults", "The default of all users.")
-      .value("broker", "String", "The broker's id: --entity-type brokers --entity-name.")
-      .flag("broker-defaults", "The default of all brokers.")
-      .value("broker-logger", "String", "The broker's id, for its loggers.")
-      .value("ip", "String", "The address.")
-      .flag("ip-defaults", "The default of all addresses.")
-      .value("client-metrics", "String", "The name of the client metrics resource.")
-      .value("group", "String", "The group.");
-  return options;
-}
-
 struct Entity {
   const EntityType* type = nullptr;
   std::optional<std::string> name;  // "": the default; nothing: all.
-  [[nodiscard]] std::string singular() const {
-    const std::string_view plural = type->plural;
-    return std::string(plural == "client-metrics" ? plural : plural.substr(0, plural.size() - 1));
-  }
+  [[nodiscard]] std::string singular() const { return std::string(type->plural.substr(0, type->plural.size() - 1)); }
 };
-
-Result<Entity> entity_of(const Options& options) {
-  constexpr std::tuple<const char*, const char*, bool> kFlags[] = {
-      {"topic", "topics", true},           {"client", "clients", true},         {"client-defaults", "clients", false},
-      {"user", "users", true},             {"user-defaults", "users", false},   {"broker", "brokers", true},
-      {"broker-defaults", "brokers", false}, {"broker-logger", "broker-loggers", true}, {"ip", "ips", true},
-      {"ip-defaults", "ips", false},       {"client-metrics", "client-metrics", true}, {"group", "groups", true}};
-  Entity entity;
-  std::string plural;
-  for (const auto& [flag, type, named] : kFlags) {
-    if (!options.has(flag)) continue;
-    plural = type;
-    entity.name = named ? *options.get(flag) : std::string();
-  }
-  const bool general = options.has("entity-type") || options.has("entity-name") || options.has("entity-default");
-  if (!plural.empty() && general) {
-    return fail(ErrorCode::kInvalidRequest, "--entity-{type,name,default} should not be used in conjunction with specific entity flags");
-  }
-  if (general) {
-    plural = options.get_or("entity-type", "");
-    if (const auto name = options.get("entity-name")) entity.name = *name;
-    if (options.has("entity-default")) entity.name = "";
-  }
-  if (plural.empty()) return fail(ErrorCode::kInvalidRequest, "At least one entity type must be specified");
-  const auto found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const EntityType& type) { return type.plural == plural; });
-  if (found == std::end(kTypes)) {
-    std::string names;
-    for (const char* type : {"topics", "clients", "users", "brokers", "ips", "client-metrics", "groups", "broker-loggers"}) {
-      names += (names.empty() ? "" : ", ") + std::string(type);
-    }
-    return fail(ErrorCode::kInvalidRequest,
-                fmt::format("Invalid entity type {}, the entity type must be one of {} with a --bootstrap-server or --bootstrap-controller argument", plural, names));
-  }
-  entity.type = &*found;
-  if (entity.type->resource == 0) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("{}: quotas and credentials are not served by this version", plural));
-  }
-  const bool numbered = plural == "brokers" || plural == "broker-loggers";
-  if (numbered && entity.name && !entity.name->empty() && !std::all_of(entity.name->begin(), entity.name->end(), [](char c) { return c >= '0' && c <= '9'; })) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("The entity name for {} must be a valid integer broker id, but it is: {}", plural, *entity.name));
-  }
-  return entity;
-}
-
-Result<void> check(const Options& options, const Entity& entity) {
-  if (options.has("bootstrap-server") == options.has("bootstrap-controller")) {
-    return fail(ErrorCode::kInvalidRequest, options.has("bootstrap-server") ? "Only one of --bootstrap-server or --bootstrap-controller can be specified"
-                                                                            : "One of the required --bootstrap-server or --bootstrap-controller arguments must be specified");
-  }
-  if (options.has("describe") && !entity.name && entity.type->plural == "broker-loggers") {
-    return fail(ErrorCode::kInvalidRequest, "An entity name must be specified with --describe of broker-loggers");
-  }
-  if (!options.has("alter")) return {};
-  if (!entity.name || (entity.name->empty() && entity.type->plural != "brokers")) {
-    return fail(ErrorCode::kInvalidRequest, entity.type->plural == "brokers"
-                                                ? std::string("An entity-name or default entity must be specified with --alter of users, clients, brokers or ips")
-                                                : fmt::format("An entity name must be specified with --alter of {}", entity.type->plural));
-  }
-  if (options.has("add-config") && options.has("add-config-file")) {
-    return fail(ErrorCode::kInvalidRequest, "Only one of --add-config or --add-config-file must be specified");
-  }
-  if (!options.has("add-config") && !options.has("add-config-file") && !options.has("delete-config")) {
-    return fail(ErrorCode::kInvalidRequest, "At least one of --add-config, --add-config-file, or --delete-config must be specified with --alter");
-  }
-  return {};
-}
-
-std::string trim(std::string text) {
-  text.erase(0, text.find_first_not_of(" \t"));
-  text.erase(text.find_last_not_of(" \t") + 1);
-  return text;
-}
-
-// "k1=v1,k2=[a,b],k3=": commas within brackets belong to the value.
-Result<std::map<std::string, std::string>> parse_added(const std::string& text) {
-  std::map<std::string, std::string> added;
-  int depth = 0;
-  std::string pair;
-  const auto take = [&]() -> Result<void> {
-    const size_t equals = pair.find('=');
-    if (equals == std::string::npos) {
-      return fail(ErrorCode::kInvalidConfig,
-                  "requirement failed: Invalid entity config: all configs to be added must be in the format \"key=val\" or  \"key=[val1,val2]\" to group "
-                  "values which contain commas.");
-    }
-    std::string value = pair.substr(equals + 1);
-    std::erase_if(value, [](char c) { return c == '[' || c == ']'; });
-    added[trim(pair.substr(0, equals))] = trim(value);
-    pair.clear();
-    return {};
-  };
-  for (const char c : text) {
-    if (c == '[') ++depth;
-    if (c == ']') --depth;
-    if (c == ',' && depth <= 0) {
-      TRY(take());
-    } else {
-      pair += c;
-    }
-  }
-  TRY(take());
-  for (const auto& [key, value] : added) {
-    if (!std::all_of(key.begin(), key.end(), [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; })) {
-      return fail(ErrorCode::kInvalidConfig, "Invalid character found for config key: " + key);
-    }
-  }
-  return added;
-}
 
 class ConfigsCommand {
  public:
@@ -196,6 +56,8 @@ class ConfigsCommand {
   io::Task<Result<std::shared_ptr<client::Connection>>> connection_for(std::string name);
   io::Task<Result<std::vector<std::string>>> all_names();
   io::Task<Result<std::vector<Setting>>> settings(std::string name, bool all);
+  io::Task<Result<bool>> exists(std::string name);
+  io::Task<Result<void>> check_loggers(std::vector<std::string> names);
 
   ToolContext& context_;
   client::Cluster& cluster_;
@@ -204,7 +66,7 @@ class ConfigsCommand {
 };
 
 io::Task<Result<std::shared_ptr<client::Connection>>> ConfigsCommand::connection_for(std::string name) {
-  const bool own = (entity_.type->resource == 4 || entity_.type->resource == 8) && !name.empty();
+  const bool own = options_.has("bootstrap-server") && (entity_.type->resource == 4 || entity_.type->resource == 8) && !name.empty();
   if (!own) co_return co_await cluster_.any();
   int32_t id = -1;
   std::from_chars(name.data(), name.data() + name.size(), id);
@@ -228,6 +90,14 @@ io::Task<Result<std::vector<std::string>>> ConfigsCommand::all_names() {
       CO_TRY_ASSIGN(auto reply, co_await connection->call(protocol::ListGroupsRequest{}));
       for (const auto& group : reply->groups) names.push_back(group.group_id.str());
     }
+    protocol::ListConfigResourcesRequest request;
+    request.resource_types.push_back(entity_.type->resource);
+    // A broker that does not know this has no settings of groups without members.
+    if (auto reply = co_await client::call_any(cluster_, std::move(request))) {
+      for (const auto& resource : (*reply)->config_resources) names.push_back(resource.resource_name.str());
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
   } else {
     CO_TRY(co_await cluster_.refresh({}));
     for (const auto& [id, broker] : cluster_.brokers()) names.push_back(std::to_string(id));
@@ -265,6 +135,11 @@ io::Task<Result<std::vector<ConfigsCommand::Setting>>> ConfigsCommand::settings(
   co_return found;
 }
 
+io::Task<Result<bool>> ConfigsCommand::exists(std::string name) {
+  CO_TRY_ASSIGN(const auto names, co_await all_names());
+  co_return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 io::Task<Result<void>> ConfigsCommand::describe() {
   std::vector<std::string> names;
   if (entity_.name) names.push_back(*entity_.name);
@@ -273,11 +148,11 @@ io::Task<Result<void>> ConfigsCommand::describe() {
   }
   const bool all = options_.has("all");
   for (const auto& name : names) {
-    if (entity_.type->plural == "topics" && entity_.name) {
-      CO_TRY(co_await cluster_.refresh({name}));
-      if (cluster_.topics().at(name).error == ErrorCode::kUnknownTopicOrPartition) {
-        context_.console.write(fmt::format("The topic '{}' doesn't exist and doesn't have dynamic config.\n", name));
-        continue;
+    if (entity_.name && !all && !name.empty() && options_.has("bootstrap-server")) {
+      CO_TRY_ASSIGN(const bool there, co_await exists(name));
+      if (!there) {
+        context_.console.write(fmt::format("The {} '{}' doesn't exist and doesn't have dynamic config.\n", entity_.singular(), name));
+        co_return Result<void>{};
       }
     }
     if (name.empty()) context_.console.write(fmt::format("Default configs for {} in the cluster are:\n", entity_.type->plural));
@@ -290,24 +165,22 @@ io::Task<Result<void>> ConfigsCommand::describe() {
   co_return Result<void>{};
 }
 
+io::Task<Result<void>> ConfigsCommand::check_loggers(std::vector<std::string> names) {
+  CO_TRY_ASSIGN(const auto known, co_await settings(*entity_.name, false));
+  std::erase_if(names, [&known](const auto& name) { return std::any_of(known.begin(), known.end(), [&](const auto& one) { return one.name == name; }); });
+  if (!names.empty()) co_return plain_error(fmt::format("Invalid broker logger(s): {}", fmt::join(names, ",")));
+  co_return Result<void>{};
+}
+
 io::Task<Result<void>> ConfigsCommand::alter() {
-  std::map<std::string, std::string> added;
-  if (const auto file = options_.get("add-config-file")) {
-    CO_TRY_ASSIGN(added, load_properties(context_, *file));
-  }
-  if (const auto text = options_.get("add-config")) {
-    CO_TRY_ASSIGN(added, parse_added(*text));
-  }
-  std::vector<std::string> deleted;
-  for (const auto& list : options_.all("delete-config")) {
-    size_t start = 0;
-    while (start <= list.size()) {
-      const size_t comma = std::min(list.find(',', start), list.size());
-      deleted.push_back(trim(list.substr(start, comma - start)));
-      start = comma + 1;
-    }
-  }
+  CO_TRY_ASSIGN(const auto added, configs_to_add(context_, options_));
+  const auto deleted = configs_to_delete(options_);
   const std::string& name = *entity_.name;
+  if (entity_.type->plural == "broker-loggers") {
+    std::vector<std::string> names = deleted;
+    for (const auto& [key, value] : added) names.push_back(key);
+    CO_TRY(co_await check_loggers(std::move(names)));
+  }
   protocol::IncrementalAlterConfigsRequest request;
   auto& resource = request.resources.emplace_back();
   resource.resource_type = entity_.type->resource;
@@ -318,46 +191,57 @@ io::Task<Result<void>> ConfigsCommand::alter() {
     config.config_operation = operation;
     config.value = protocol::NullableText{protocol::Text(value)};
   };
-  for (const auto& [key, value] : added) put(key, value, kSet);
   for (const auto& key : deleted) put(key, "", kDelete);
+  for (const auto& [key, value] : added) put(key, value, kSet);
   CO_TRY_ASSIGN(auto connection, co_await connection_for(name));
   CO_TRY_ASSIGN(auto reply, co_await connection->call(request));
   for (const auto& answer : reply->responses) {
     if (answer.error_code != 0) co_return fail(error_from_wire(answer.error_code), answer.error_message ? answer.error_message->str() : std::string());
   }
-  if (name.empty()) context_.console.write(fmt::format("Completed updating default config for {} in the cluster.\n", entity_.type->plural));
-  else context_.console.write(fmt::format("Completed updating config for {} {}.\n", entity_.singular(), name));
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> run(ToolContext& context, const Options& options, const ConfigEntities& entities) {
+  CO_TRY_ASSIGN(auto cluster, open_admin(context, options));
+  const auto type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const EntityType& one) { return one.plural == entities.types[0]; });
+  const bool resource = type != std::end(kTypes);
+  const bool alter = options.has("alter");
+  if (!resource && !alter) co_return co_await describe_quotas(context, *cluster, entities);
+  if (!resource) {
+    CO_TRY(co_await alter_quotas(context, *cluster, options, entities));
+  } else {
+    Entity entity{&*type, std::nullopt};
+    if (!entities.names.empty()) entity.name = entities.names[0];
+    ConfigsCommand command(context, *cluster, options, std::move(entity));
+    if (!alter) co_return co_await command.describe();
+    CO_TRY(co_await command.alter());
+  }
+  const std::string &plural = entities.types[0], &name = entities.names[0];
+  if (name.empty()) context.console.write(fmt::format("Completed updating default config for {} in the cluster.\n", plural));
+  else context.console.write(fmt::format("Completed updating config for {} {}.\n", plural.substr(0, plural.size() - 1), name));
   co_return Result<void>{};
 }
 
 }  // namespace
 
 io::Task<int> run_configs(ToolContext& context, Arguments arguments) {
-  Options options = declare();
+  Options options = config_options();
   if (const auto parsed = options.parse(arguments); !parsed) co_return refuse(context, parsed.error().text());
-  if (arguments.empty() || options.has("help")) co_return refuse(context, options.usage());
-  if (options.has("alter") == options.has("describe")) {
-    co_return refuse(context, "Command must include exactly one action: --describe, --alter\n" + options.usage());
+  if (const auto code = answer_help(context, arguments, options)) co_return *code;
+  const ConfigEntities entities = config_entities(options);
+  if (const auto valid = check_config_words(options, entities); !valid) {
+    if (valid.error().code == ErrorCode::kInvalidRequest) co_return refuse(context, valid.error().text(), options);
+    co_return refuse(context, valid.error().text());
   }
-  auto entity = entity_of(options);
-  if (!entity) co_return refuse(context, entity.error().text());
-  if (const auto valid = check(options, *entity); !valid) co_return refuse(context, valid.error().text());
-  std::map<std::string, std::string> properties;
-  if (const auto file = options.get("command-config")) {
-    auto loaded = load_properties(context, *file);
-    if (!loaded) co_return refuse(context, loaded.error().text());
-    properties = std::move(*loaded);
-  }
-  const std::string servers = options.has("bootstrap-server") ? *options.get("bootstrap-server") : *options.get("bootstrap-controller");
-  auto cluster = open_cluster(context, servers, properties);
-  if (!cluster) co_return refuse(context, cluster.error().text());
-  ConfigsCommand command(context, **cluster, options, *entity);
-  Result<void> outcome;
-  if (options.has("alter")) outcome = co_await command.alter();
-  else outcome = co_await command.describe();
+  // What is wrong in what is to be added is said before any broker is asked.
+  if (const auto added = configs_to_add(context, options); !added && !options.has("add-config-file")) co_return refuse(context, added.error().text());
+  const auto outcome = co_await run(context, options, entities);
   if (outcome) co_return 0;
-  if (outcome.error().code == ErrorCode::kInvalidConfig && outcome.error().message.starts_with("requirement failed")) co_return refuse(context, outcome.error().text());
-  co_return refuse(context, fmt::format("Error while executing config command with args '{}'\n{}", fmt::join(arguments, " "), outcome.error().text()));
+  const Error& error = outcome.error();
+  if (error.code == ErrorCode::kUnsupportedVersion || error.message.starts_with(kPlain)) {
+    co_return refuse(context, error.message.starts_with(kPlain) ? error.message.substr(kPlain.size()) : error.text());
+  }
+  co_return refuse(context, fmt::format("Error while executing config command with args '{}'\n{}", fmt::join(arguments, " "), error.text()));
 }
 
 }  // namespace samsa::tool

@@ -52,6 +52,7 @@ Result<void> Options::parse(const std::vector<std::string>& arguments) {
     // After one dash there may be letters, each an option; Kafka's tools have none.
     if (option == nullptr) return fail(ErrorCode::kInvalidRequest, fmt::format("{} is not a recognized option", is_long ? name : name.substr(0, 1)));
     option->given = true;
+    given_.push_back(option->name);
     if (option->takes == Takes::kNothing) continue;
     if (equals != std::string::npos) {
       option->values.push_back(argument.substr(equals + 1));

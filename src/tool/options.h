@@ -35,6 +35,8 @@ class Options {
   Result<void> parse(const std::vector<std::string>& arguments);
 
   [[nodiscard]] bool has(std::string_view name) const;
+  // The options given, in their order; one given twice is there twice.
+  [[nodiscard]] const std::vector<std::string>& given() const { return given_; }
   // The last one given; the standard; or nothing.
   [[nodiscard]] std::optional<std::string> get(std::string_view name) const;
   [[nodiscard]] std::string get_or(std::string_view name, std::string otherwise) const { return get(name).value_or(std::move(otherwise)); }
@@ -70,6 +72,7 @@ class Options {
 
   std::string description_;
   std::vector<Option> options_;
+  std::vector<std::string> given_;
 };
 
 }  // namespace samsa::tool

@@ -112,7 +112,8 @@ Result<std::unique_ptr<client::Cluster>> open_admin(ToolContext& context, const 
   if (const auto file = options.get("command-config")) {
     TRY_ASSIGN(properties, load_properties(context, *file));
   }
-  auto cluster = open_cluster(context, *options.get("bootstrap-server"), properties);
+  const auto servers = options.has("bootstrap-server") ? options.get("bootstrap-server") : options.get("bootstrap-controller");
+  auto cluster = open_cluster(context, *servers, properties);
   if (!cluster && cluster.error().text().starts_with("Configuration ")) return cluster;
   if (!cluster) return fail(cluster.error().code, "Failed to create new KafkaAdminClient\nCaused by: " + cluster.error().text());
   return cluster;

@@ -14,6 +14,7 @@
 #include "protocol/api/describe_topic_partitions.h"
 #include "protocol/api/list_partition_reassignments.h"
 #include "tool/commands.h"
+#include "tool/java_number.h"
 #include "tool/options.h"
 #include "tool/topic_filter.h"
 
@@ -131,19 +132,6 @@ Result<std::vector<std::vector<int32_t>>> parse_assignment(std::string_view text
     }
   }
   return assignment;
-}
-
-// The order in which a Java HashMap of `entries` strings gives these: Java's tool prints settings so.
-std::vector<std::string> in_java_map_order(std::vector<std::string> names, size_t entries) {
-  uint32_t buckets = 16;
-  while (buckets * 3 / 4 < entries) buckets *= 2;
-  const auto bucket = [buckets](const std::string& name) {
-    uint32_t hash = 0;
-    for (const char c : name) hash = 31 * hash + static_cast<unsigned char>(c);
-    return (hash ^ hash >> 16) & (buckets - 1);
-  };
-  std::sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return bucket(a) < bucket(b); });
-  return names;
 }
 
 // Whether one of the results says that the request reached a controller that is no longer active.

@@ -113,7 +113,7 @@ class SamsaTools:
         for tool in MAIN_CLASSES:
             link = self.bin / f"{tool}.sh"
             link.unlink(missing_ok=True)
-            link.symlink_to(samsa_bin())
+            link.symlink_to(os.environ.get("SAMSA_TOOLS_BIN", samsa_bin()))
 
     def command(self, tool: str, *arguments: str) -> list[str]:
         return [str(self.bin / f"{tool}.sh"), *arguments]

@@ -27,6 +27,7 @@ def pytest_generate_tests(metafunc):
 
 def pytest_collection_modifyitems(config, items):
     """--peer apache: Apache's tools on Apache Kafka. --peer samsa: Samsa's on Samsa. both: all four. ci: all but the first."""
+    items[:] = [i for i in items if not (i.get_closest_marker("apache_broker") and i.callspec.params["broker"] != "apache")]
     if config.getoption("--peer") == "ci":
         items[:] = [i for i in items if "tools" not in i.fixturenames or i.callspec.params != {"tools": "java", "broker": "apache"}]
 

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from scripts.test_console import make, produce
 
 
@@ -43,6 +45,34 @@ def of_brokers(t):
     configs(t, "--entity-type", "waiters", "--describe")
 
 
+def of_users(t):
+    """Quotas and credentials; each cluster starts without any, and this leaves none."""
+    user, client = t.topic("user"), t.topic("client")
+    configs(t, "--user", user, "--alter", "--add-config", "producer_byte_rate=1024,consumer_byte_rate=20000000")
+    configs(t, "--user", user, "--alter", "--add-config", "producer_byte_rate=fast")
+    configs(t, "--entity-type", "users", "--entity-name", user, "--describe")
+    configs(t, "--user", user, "--alter", "--delete-config", "producer_byte_rate,no.such")
+    configs(t, "--user", user, "--alter", "--delete-config", "producer_byte_rate,request_percentage")
+    configs(t, "--user", user, "--alter", "--delete-config", "producer_byte_rate")
+    configs(t, "--user", user, "--describe")
+    configs(t, "--user", user, "--client", client, "--alter", "--add-config", "request_percentage=0.5")
+    configs(t, "--entity-type", "users", "--entity-name", user, "--entity-type", "clients", "--entity-name", client, "--describe")
+    configs(t, "--user", user, "--client", client, "--alter", "--delete-config", "request_percentage")
+    configs(t, "--user", user, "--alter", "--delete-config", "consumer_byte_rate")
+    configs(t, "--client-defaults", "--alter", "--add-config", "request_percentage=200")
+    configs(t, "--entity-type", "clients", "--entity-default", "--describe")
+    configs(t, "--entity-type", "clients", "--describe")
+    configs(t, "--client-defaults", "--alter", "--delete-config", "request_percentage")
+    configs(t, "--ip", "127.0.0.1", "--alter", "--add-config", "connection_creation_rate=10")
+    configs(t, "--ip", "127.0.0.1", "--describe")
+    configs(t, "--ip", "127.0.0.1", "--alter", "--delete-config", "connection_creation_rate")
+    configs(t, "--user", user, "--alter", "--add-config", "SCRAM-SHA-256=[iterations=8192,password=secret],SCRAM-SHA-512=[password=secret]")
+    configs(t, "--user", user, "--describe")
+    configs(t, "--user", user, "--alter", "--delete-config", "SCRAM-SHA-256,SCRAM-SHA-512")
+    configs(t, "--user", user, "--alter", "--delete-config", "SCRAM-SHA-256")
+    configs(t, "--user", user, "--describe")
+
+
 def offsets(t):
     topic = t.topic("a")
     make(t, topic, "2")
@@ -79,6 +109,11 @@ def test_of_a_topic(compare):
 
 def test_of_brokers(compare):
     compare(of_brokers)
+
+
+@pytest.mark.apache_broker
+def test_of_users(compare):
+    compare(of_users)
 
 
 def test_offsets(compare):

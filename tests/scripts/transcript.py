@@ -70,14 +70,14 @@ NOISE = re.compile(r"^WARN \[|^WARN Couldn't resolve|INFO |^SLF4J|^\s+at \S+\(|^
                    r"|^The consumer rebalance protocol \(KIP-848\)")
 
 # On standard error the words count, not the exception that carried them nor the logger that wrote them. The table of options behind a
-# wrong command line is each tool's own. Kafka's tools name a file that cannot be read and no more.
+# wrong command line is each tool's own.
 CARRIERS = [
     (re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d{3}\] (ERROR|WARN|INFO) ", re.M), r"\1 "),
     (re.compile(r" \((org\.apache\.)?kafka\.[\w.$]+\)$", re.M), ""),
     (re.compile(r'^Exception in thread "main" ', re.M), ""),
     (re.compile(r"^(ERROR |Error occurred: )?((java|org\.apache\.kafka|kafka|joptsimple)\.[\w.$]+: )+", re.M), r"\1"),
     (re.compile(r"^requirement failed: ", re.M), ""),
-    (re.compile(r"cannot read the properties file '([^']*)': .*"), r"\1"),
+    (re.compile(r"Unable to instantiate a formatter from (\S+): known are .*"), r"\1"),
     (re.compile(r"^Option +Description.*", re.M | re.S), "(the options)"),
     (re.compile(r"^usage: kafka-storage.*?(?=^kafka-storage: error)", re.M | re.S), "(the options)\n"),
 ]
@@ -102,7 +102,7 @@ def carried(text: str) -> str:
 def without_echo(lines: list[str]) -> list[str]:
     """Java's tools print a message and then a stack that begins with it; and empty lines."""
     found = [line for line in lines if line]
-    return [line for i, line in enumerate(found) if i == 0 or line != found[i - 1]]
+    return [line for i, line in enumerate(found) if i == 0 or not found[i - 1].endswith(line)]
 
 
 CHANGING = [
@@ -111,6 +111,8 @@ CHANGING = [
     (re.compile(r"TopicId: [\w-]{22}"), "TopicId: IIIIIIIIIIIIIIIIIIIIII"),
     (re.compile(r"(CreateTime|LogAppendTime):\d{13}"), r"\1:TTTTTTTTTTTTT"),
     (re.compile(r"console-consumer-\d+"), "console-consumer-NNNNN"),
+    # Kafka's tools name a file that cannot be read and no more.
+    (re.compile(r"cannot read the properties file '([^']*)': .*"), r"\1"),
     # Names of Java's own exceptions, not Kafka's.
     (re.compile(r"(?<= due to )java\.[\w.]+: "), ""),
 ]
