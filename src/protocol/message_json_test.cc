@@ -34,6 +34,8 @@ TEST(MessageJson, StructsNullsBytesAndUnsigned) {
             R"({"version":0,"voters":[{"voterId":0,"voterDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","endpoints":[{"name":"A","host":"h\"\n\u0001","port":65535}],)"
             R"("kRaftVersionFeature":{"minSupportedVersion":0,"maxSupportedVersion":0}}]})");
   GroupMetadataValue group;
+  group.protocol.reset();
+  group.leader.reset();
   group.members.emplace_back();
   group.members[0].subscription = Blob(Buffer{1, 2});
   std::string text;
