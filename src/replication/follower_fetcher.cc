@@ -49,6 +49,8 @@ class FollowerFetcher {
 
   io::Task<> wait_for_work();
   [[nodiscard]] std::map<Key, FetchClientSession::Wanted> ready();
+  // While the replica is out of sync.
+  [[nodiscard]] Throttle* throttle_of(const Entry& entry);
   io::Task<bool> connect();
   io::Task<> fetch(const std::map<Key, FetchClientSession::Wanted>& wanted);
   void lost(const Error& error);
@@ -142,12 +144,21 @@ std::map<FetchClientSession::Key, FetchClientSession::Wanted> FollowerFetcher::r
   for (auto& [key, entry] : entries_) {
     entry.asked = false;
     if (entry.parked || entry.due > now || entry.partition->changing().locked()) continue;
+    if (Throttle* throttle = throttle_of(entry); throttle != nullptr && !throttle->open(now)) {
+      entry.due = throttle->opens_at(now);
+      continue;
+    }
     const storage::Log& log = entry.partition->log();
     wanted[key] = {log.log_end_offset(), log.log_start_offset(), entry.epoch, log.latest_epoch()};
     entry.asked = true;
   }
   newcomers_ = false;
   return wanted;
+}
+
+Throttle* FollowerFetcher::throttle_of(const Entry& entry) {
+  const auto& isr = entry.partition->isr();
+  return std::ranges::find(isr, settings_.node_id) != isr.end() ? nullptr : host_.throttle_of(*entry.partition);
 }
 
 // A connection to the leader; false after a pause where there is none.
@@ -236,6 +247,7 @@ io::Task<> FollowerFetcher::take(Key key, const PartitionAnswer& answer) {
   Entry& entry = found->second;
   const auto partition = entry.partition;
   const LeaderEpoch epoch = entry.epoch;
+  if (Throttle* throttle = throttle_of(entry)) throttle->moved(answer.records.memory.size(), world_.loop.now());
   switch (const ErrorCode error = error_from_wire(answer.error_code); error) {
     case ErrorCode::kNone: break;
     case ErrorCode::kOffsetOutOfRange: co_return co_await find_offset(partition, epoch);

@@ -22,6 +22,7 @@
 #include "io/sync.h"
 #include "io/world.h"
 #include "replication/partition.h"
+#include "replication/throttle.h"
 
 namespace samsa::replication {
 
@@ -44,6 +45,8 @@ class FetcherHost {
   [[nodiscard]] virtual std::optional<io::Address> address_of(int32_t broker) const = 0;
   // Of this broker's own registration.
   [[nodiscard]] virtual int64_t own_broker_epoch() const = 0;
+  // What bounds the copying to this replica while it is out of sync; null: nothing.
+  virtual Throttle* throttle_of(const Partition& partition) = 0;
   // The highest version of Fetch that the metadata.version allows.
   [[nodiscard]] virtual int16_t fetch_version() const = 0;
   // After a truncation and before anything is appended: writes the checkpoints.

@@ -100,7 +100,10 @@ io::Task<> Shard::on_image(metadata::ImagePtr before, metadata::ImagePtr now) {
 }
 
 io::Task<> Shard::apply(const metadata::MetadataImage& before, const metadata::MetadataImage& now) {
-  if (!before.configs.same_as(now.configs)) apply_configs(before, now);
+  if (!before.configs.same_as(now.configs)) {
+    apply_configs(before, now);
+    apply_throttles(now);
+  }
   if (!before.configs.same_as(now.configs) || !before.features.same_as(now.features)) update_cordoned(now);
   if (before.topics_by_id.same_as(now.topics_by_id)) co_return;
   std::vector<std::string> deleted;
@@ -351,6 +354,36 @@ void Shard::apply_configs(const metadata::MetadataImage& before, const metadata:
   } else {
     for (const auto& name : topics) apply_topic_config(name, now);
   }
+}
+
+// KIP-73. The node's rates are shared out evenly among its shards.
+void Shard::apply_throttles(const metadata::MetadataImage& now) {
+  throttled_.clear();
+  now.configs.for_each([&](const metadata::ConfigResource& resource, const metadata::ConfigMap& values) {
+    if (resource.type != metadata::ConfigType::kTopic) return;
+    const auto leaders = values.find("leader.replication.throttled.replicas");
+    const auto followers = values.find("follower.replication.throttled.replicas");
+    ThrottledReplicas found{leaders == values.end() ? "" : leaders->second, followers == values.end() ? "" : followers->second};
+    if (!found.leaders.empty() || !found.followers.empty()) throttled_[resource.name] = std::move(found);
+  });
+  const auto share_of = [&](std::string_view name) {
+    const int64_t rate = broker_number(settings_, now, name);
+    return rate < 0 || rate == INT64_MAX ? int64_t{-1} : std::max<int64_t>(rate / static_cast<int64_t>(node_.shard_count()), rate > 0 ? 1 : 0);
+  };
+  leader_throttle_.set_rate(share_of("leader.replication.throttled.rate"), world_.loop.now());
+  follower_throttle_.set_rate(share_of("follower.replication.throttled.rate"), world_.loop.now());
+}
+
+replication::Throttle* Shard::throttle_of(const replication::Partition& partition) {
+  const auto found = throttled_.find(partition.name().topic);
+  const bool named = found != throttled_.end() && replication::names_replica(found->second.followers, partition.name().partition, settings_.node_id);
+  return named ? &follower_throttle_ : nullptr;
+}
+
+replication::Throttle* Shard::leader_throttle_of(const replication::Partition& partition) {
+  const auto found = throttled_.find(partition.name().topic);
+  const bool named = found != throttled_.end() && replication::names_replica(found->second.leaders, partition.name().partition, settings_.node_id);
+  return named ? &leader_throttle_ : nullptr;
 }
 
 // ---- Connections

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -96,6 +97,9 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   [[nodiscard]] const auto& connections() const { return connections_; }
   [[nodiscard]] size_t connection_count() const { return connections_.size(); }
 
+  // What bounds the copying from this leader to a replica out of sync; null: nothing.
+  replication::Throttle* leader_throttle_of(const replication::Partition& partition);
+
   // Names that this shard is just having created (auto.create.topics.enable).
   std::unordered_set<std::string> creating;
   // Producer ids that this shard may hand out, [next, end).
@@ -112,8 +116,10 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   [[nodiscard]] std::optional<io::Address> address_of(int32_t broker) const override;
   [[nodiscard]] int64_t own_broker_epoch() const override { return broker_epoch(settings_.node_id); }
   [[nodiscard]] int16_t fetch_version() const override;
+  replication::Throttle* throttle_of(const replication::Partition& partition) override;
   io::Task<> checkpoint() override;
 
+  void apply_throttles(const metadata::MetadataImage& now);
   [[nodiscard]] int32_t min_isr(const metadata::MetadataImage& image, std::string_view topic) const;
   io::Task<> apply(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
   io::Task<> apply_topic(const metadata::TopicChange& change, const metadata::MetadataImage& now);
@@ -146,6 +152,11 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   coordinator::GroupCoordinator groups_;
   FetchSessions fetch_sessions_;
   replication::FollowerFetchers fetchers_;
+  struct ThrottledReplicas {
+    std::string leaders, followers;  // As the topic's configuration has them.
+  };
+  std::map<std::string, ThrottledReplicas, std::less<>> throttled_;  // By topic.
+  replication::Throttle leader_throttle_, follower_throttle_;
   LogLimiter complaints_;
   ReplicaMover mover_;
   std::unordered_set<PartitionKey, PartitionKeyHash> telling_;  // Replicas whose directory the controller is being told.

@@ -67,6 +67,11 @@ int64_t topic_number(const NodeSettings& settings, const metadata::MetadataImage
   return std::holds_alternative<int64_t>(value) ? std::get<int64_t>(value) : -1;
 }
 
+int64_t broker_number(const NodeSettings& settings, const metadata::MetadataImage& image, std::string_view name) {
+  const auto value = config::effective_value(config::Kind::kBroker, name, layers_of(settings, image, nullptr));
+  return std::holds_alternative<int64_t>(value) ? std::get<int64_t>(value) : -1;
+}
+
 Result<void> TopicConfigs::validate(const metadata::ConfigResource& resource, const metadata::ConfigMap&,
                                     const metadata::ConfigMap& proposed) const {
   switch (resource.type) {

@@ -22,6 +22,9 @@ int64_t topic_number(const NodeSettings& settings, const metadata::MetadataImage
 // cordoned.log.dirs: for each of log.dirs whether it gets no new replicas. None where the cluster's metadata.version does not know it.
 std::vector<bool> cordoned_directories(const NodeSettings& settings, const metadata::MetadataImage& image);
 
+// A number of this broker, with its dynamic values.
+int64_t broker_number(const NodeSettings& settings, const metadata::MetadataImage& image, std::string_view name);
+
 class TopicConfigs final : public metadata::ConfigValidator {
  public:
   explicit TopicConfigs(const NodeSettings& settings) : settings_(settings) {}

@@ -1,6 +1,9 @@
 """What operators do to a cluster that is in use: move, drain, rebalance, upgrade, add voters, read from near."""
 
+import time
+
 from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from peers import rawwire
 
@@ -18,6 +21,14 @@ def fill(cluster, topic, megabytes, partition=0):
     for number in range(megabytes * 100):
         producer.produce(topic, value=f"{number} {value}", partition=partition)
     assert producer.flush(60) == 0
+
+
+def set_config(cluster, kind, name, **values):
+    """None takes a value away again."""
+    entries = [ConfigEntry(key.replace("__", "."), "" if value is None else str(value),
+                           incremental_operation=AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET) for key, value in values.items()]
+    for done in cluster.admin().incremental_alter_configs([ConfigResource(kind, str(name), incremental_configs=entries)]).values():
+        done.result(30)
 
 
 def test_move_cancel_drain_and_forget(make_cluster):
@@ -44,6 +55,26 @@ def test_move_cancel_drain_and_forget(make_cluster):
     assert unregister(cluster[1], 4) == 0
     assert unregister(cluster[1], 4) == 102  # BROKER_ID_NOT_REGISTERED
     assert len(read_all(cluster.alive, topic, 0)) == 500
+
+
+def test_move_within_a_throttle(make_cluster):
+    """leader. and follower.replication.throttled.*: 20 MB at 4 MB/s take their time; without the limit they are there at once."""
+    cluster = make_cluster(roles=[COMBINED, BROKER, BROKER])
+    topic = cluster.topic("throttled", [[2]])
+    fill(cluster, topic, 20)
+    for broker in (1, 2, 3):
+        set_config(cluster, ResourceType.BROKER, broker, leader__replication__throttled__rate=4_000_000, follower__replication__throttled__rate=4_000_000)
+    set_config(cluster, ResourceType.TOPIC, topic, leader__replication__throttled__replicas="0:2", follower__replication__throttled__replicas="0:3")
+    time.sleep(1)
+    began = time.monotonic()
+    assert reassign(cluster[1], topic, {0: [2, 3]}) == 0
+    time.sleep(2.5)
+    assert reassigning(cluster[1])  # At most 4 MB/s and a second's worth in advance.
+    for broker in (1, 2, 3):
+        set_config(cluster, ResourceType.BROKER, broker, leader__replication__throttled__rate=None, follower__replication__throttled__rate=None)
+    wait_for(lambda: not reassigning(cluster[1]), what="the end of the move")
+    assert time.monotonic() - began > 2.5
+    cluster.wait_isr(topic, 2)
 
 
 def test_reading_from_the_nearest_replica(make_cluster):

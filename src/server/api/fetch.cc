@@ -56,6 +56,7 @@ class Fetching {
   io::Task<> read_on(int shard, bool may_wait);
   io::Task<uint64_t> read_one(Shard& shard, Item& item, uint64_t left);
   void watch_on(Shard& shard);
+  replication::Throttle* throttle_of(Shard& shard, const replication::Partition& partition) const;
   std::optional<int32_t> nearer_replica(Shard& shard, const replication::Partition& partition, Offset offset) const;
   uint64_t settle();
   bool must_answer_now(uint64_t bytes) const;
@@ -251,7 +252,8 @@ io::Task<uint64_t> Fetching::read_one(Shard& shard, Item& item, uint64_t left) {
     }
   }
   item.read_from = nearer_replica(shard, partition, wanted.fetch_offset);
-  if (item.read_from) {
+  replication::Throttle* throttle = throttle_of(shard, partition);
+  if (item.read_from || (throttle != nullptr && !throttle->open(shard.loop().now()))) {
     position.max_bytes = 0;
     position.min_one_batch = false;
   }
@@ -261,11 +263,18 @@ io::Task<uint64_t> Fetching::read_one(Shard& shard, Item& item, uint64_t left) {
     co_return 0;
   }
   item.read = std::move(*read);
+  if (throttle != nullptr) throttle->moved(item.read.log.size(), shard.loop().now());
   // Only what is asked for now says how far the follower is; after a wait a later fetch may have said more.
   if (replica_ >= 0 && first_round_ && !item.read.diverging) {
     partition.follower_fetched({replica_, request_.replica_state.replica_epoch, wanted.fetch_offset, wanted.log_start_offset, item.read.leader_epoch});
   }
   co_return item.read.log.size();
+}
+
+// What bounds what this replica may read now: nothing for one that is in sync.
+replication::Throttle* Fetching::throttle_of(Shard& shard, const replication::Partition& partition) const {
+  if (replica_ < 0 || std::ranges::find(partition.isr(), replica_) != partition.isr().end()) return nullptr;
+  return shard.leader_throttle_of(partition);
 }
 
 // A replica in the consumer's rack, where this leader is not in it (KIP-392).
