@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/dynamic.h"
 #include "metadata/image.h"
 
 namespace samsa::metadata {
@@ -26,8 +27,10 @@ class ConfigValidator {
   // Whether `proposed` (all overrides that the resource would have) is acceptable, given `existing` (those it has). The error's
   // code is what the client gets: INVALID_CONFIG mostly, with Kafka's text.
   virtual Result<void> validate(const ConfigResource& resource, const ConfigMap& existing, const ConfigMap& proposed) const = 0;
-  // Whether values of the key are lists, so that APPEND and SUBTRACT apply.
-  virtual bool is_list(ConfigType type, std::string_view key) const = 0;
+  // The overrides of a resource that has `current`, after the operations of IncrementalAlterConfigs; not validated. Errors: those of
+  // config::apply_alters.
+  virtual Result<ConfigMap> altered(const MetadataImage& image, ConfigType type, const ConfigMap& current,
+                                    const std::vector<config::Alter>& alters) const = 0;
   // The value that the resource has without an override of its own: from the cluster's dynamic configs, this node's static ones,
   // or the table. nullopt: none. For a topic the broker's key of the same meaning counts (log.retention.ms for retention.ms).
   virtual std::optional<std::string> default_value(const MetadataImage& image, ConfigType type, std::string_view key) const = 0;

@@ -21,27 +21,6 @@ using protocol::Text;
 
 constexpr int64_t kProducerIdBlock = 1000;
 
-enum class ConfigOp : int8_t { kSet = 0, kDelete = 1, kAppend = 2, kSubtract = 3 };
-
-std::vector<std::string> parts_of(std::string_view list) {
-  std::vector<std::string> parts;
-  while (!list.empty()) {
-    const size_t comma = list.find(',');
-    if (comma > 0) parts.emplace_back(list.substr(0, comma));
-    if (comma == std::string_view::npos) break;
-    list.remove_prefix(comma + 1);
-  }
-  return parts;
-}
-
-std::string join(const std::vector<std::string>& parts) {
-  std::string to;
-  for (const auto& part : parts) to += (to.empty() ? "" : ",") + part;
-  return to;
-}
-
-std::string_view op_name(ConfigOp op) { return op == ConfigOp::kAppend ? "APPEND" : "SUBTRACT"; }
-
 bool known_type(int8_t type) {
   switch (static_cast<ConfigType>(type)) {
     case ConfigType::kTopic:
@@ -83,40 +62,12 @@ class ResourceChange {
   ResourceChange(const MetadataImage& image, const ConfigValidator& configs, ConfigResource resource)
       : image_(image), configs_(configs), resource_(std::move(resource)), proposed_(image.config(resource_.type, resource_.name)) {}
 
-  Result<void> apply(std::string_view key, ConfigOp op, const protocol::NullableText& value) {
-    const ConfigMap& now = image_.config(resource_.type, resource_.name);
-    const auto current = now.find(key);
-    std::optional<std::string> next;
+  Result<void> put(std::string_view key, std::optional<std::string> next) {
     // A record's string is at most 32,767 bytes long.
     constexpr size_t kLongest = INT16_MAX;
-    switch (op) {
-      case ConfigOp::kSet: next = value->str(); break;
-      case ConfigOp::kDelete: break;
-      case ConfigOp::kAppend:
-      case ConfigOp::kSubtract: {
-        if (!configs_.is_list(resource_.type, key)) {
-          return fail(ErrorCode::kInvalidConfig, fmt::format("Can't {} to key {} because its type is not LIST.", op_name(op), key));
-        }
-        const auto base = current != now.end() ? std::optional(current->second) : configs_.default_value(image_, resource_.type, key);
-        auto parts = parts_of(base.value_or(""));
-        for (const auto& part : parts_of(value->view())) {
-          if (op == ConfigOp::kSubtract) {
-            std::erase(parts, part);
-          } else if (std::find(parts.begin(), parts.end(), part) == parts.end()) {
-            parts.push_back(part);
-          }
-        }
-        next = join(parts);
-        break;
-      }
-    }
     if (key.size() > kLongest || (next && next->size() > kLongest)) {
-      return fail(ErrorCode::kInvalidConfig, fmt::format("The value of {} would be {} bytes long; at most {} are possible.", key.substr(0, 100), next ? next->size() : 0, kLongest));
+      return fail(ErrorCode::kInvalidConfig, fmt::format("{} or its value is longer than {} bytes.", key.substr(0, 100), kLongest));
     }
-    return put(key, std::move(next));
-  }
-
-  Result<void> put(std::string_view key, std::optional<std::string> next) {
     TRY(check_min_isr_rule(image_, resource_, key, !next));
     const ConfigMap& now = image_.config(resource_.type, resource_.name);
     const auto current = now.find(key);
@@ -162,19 +113,18 @@ class ResourceChange {
 
 Result<std::vector<Buffer>> change_incrementally(const MetadataImage& image, const ConfigValidator& configs,
                                                  const IncrementalAlterConfigsRequest::AlterConfigsResource& resource) {
-  ResourceChange change(image, configs, {static_cast<ConfigType>(resource.resource_type), resource.resource_name.str()});
-  std::set<std::string_view> keys;
+  const ConfigResource key{static_cast<ConfigType>(resource.resource_type), resource.resource_name.str()};
+  std::vector<config::Alter> alters;
   for (const auto& config : resource.configs) {
-    if (!keys.insert(config.name.view()).second) return fail(ErrorCode::kInvalidRequest, "Error due to duplicate config keys");
-    if (config.config_operation < 0 || config.config_operation > 3) {
-      return fail(ErrorCode::kInvalidRequest, fmt::format("Unknown operation type {}", config.config_operation));
-    }
-    const auto op = static_cast<ConfigOp>(config.config_operation);
-    if (!config.value && op != ConfigOp::kDelete) {
-      return fail(ErrorCode::kInvalidRequest, fmt::format("Null value not supported for : {}", config.name.view()));
-    }
+    auto& alter = alters.emplace_back(config::Alter{config.name.str(), static_cast<config::AlterOp>(config.config_operation), {}});
+    if (config.value) alter.value = config.value->str();
   }
-  for (const auto& config : resource.configs) TRY(change.apply(config.name.view(), static_cast<ConfigOp>(config.config_operation), config.value));
+  TRY_ASSIGN(const ConfigMap values, configs.altered(image, key.type, image.config(key.type, key.name), alters));
+  ResourceChange change(image, configs, key);
+  for (const auto& alter : alters) {
+    const auto value = values.find(alter.name);
+    TRY(change.put(alter.name, value == values.end() ? std::nullopt : std::optional(value->second)));
+  }
   return change.finish();
 }
 

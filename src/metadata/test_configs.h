@@ -15,7 +15,10 @@ class TestConfigs final : public ConfigValidator {
     if (proposed.contains("bad.key")) return fail(ErrorCode::kInvalidConfig, "Unknown topic config name: bad.key");
     return {};
   }
-  bool is_list(ConfigType, std::string_view key) const override { return key == "cleanup.policy"; }
+  Result<ConfigMap> altered(const MetadataImage& image, ConfigType, const ConfigMap& current,
+                            const std::vector<config::Alter>& alters) const override {
+    return config::apply_alters(config::Kind::kTopic, current, alters, {.cluster = &image.config(ConfigType::kBroker, "")});
+  }
   std::optional<std::string> default_value(const MetadataImage& image, ConfigType, std::string_view key) const override {
     if (const auto* dynamic = image.config(ConfigType::kBroker, "", key)) return *dynamic;
     const auto it = defaults.find(key);

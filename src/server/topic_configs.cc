@@ -84,9 +84,9 @@ Result<void> TopicConfigs::validate(const metadata::ConfigResource& resource, co
   return fail(ErrorCode::kInvalidRequest, "Unexpected resource type.");
 }
 
-bool TopicConfigs::is_list(ConfigType type, std::string_view key) const {
-  const auto* setting = config::find_setting(kind_of(type), key);
-  return setting != nullptr && setting->type == config::SettingType::kList;
+Result<metadata::ConfigMap> TopicConfigs::altered(const metadata::MetadataImage& image, ConfigType type, const metadata::ConfigMap& current,
+                                                  const std::vector<config::Alter>& alters) const {
+  return config::apply_alters(kind_of(type), current, alters, layers_of(settings_, image, nullptr));
 }
 
 std::optional<std::string> TopicConfigs::default_value(const metadata::MetadataImage& image, ConfigType type, std::string_view key) const {

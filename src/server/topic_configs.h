@@ -31,7 +31,8 @@ class TopicConfigs final : public metadata::ConfigValidator {
 
   Result<void> validate(const metadata::ConfigResource& resource, const metadata::ConfigMap& existing,
                         const metadata::ConfigMap& proposed) const override;
-  bool is_list(metadata::ConfigType type, std::string_view key) const override;
+  Result<metadata::ConfigMap> altered(const metadata::MetadataImage& image, metadata::ConfigType type, const metadata::ConfigMap& current,
+                                      const std::vector<config::Alter>& alters) const override;
   std::optional<std::string> default_value(const metadata::MetadataImage& image, metadata::ConfigType type,
                                            std::string_view key) const override;
   std::vector<metadata::EffectiveConfig> effective_topic_configs(const metadata::MetadataImage& image,
