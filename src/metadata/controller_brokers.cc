@@ -80,10 +80,9 @@ Result<void> check_features(const MetadataImage& image, const BrokerRegistration
   return checked;
 }
 
-protocol::RegisterBrokerRecord registration_record(const BrokerRegistrationRequest& request, int16_t metadata_version) {
-  protocol::RegisterBrokerRecord record;
-  record.broker_id = request.broker_id;
-  record.incarnation_id = request.incarnation_id;
+// Listeners and features of a registration, a broker's or a controller's.
+template <class Request, class Record>
+void take_endpoints_and_features(const Request& request, Record& record) {
   for (const auto& l : request.listeners) {
     auto& e = record.end_points.emplace_back();
     e.name = l.name;
@@ -97,6 +96,13 @@ protocol::RegisterBrokerRecord registration_record(const BrokerRegistrationReque
     to.min_supported_version = f.min_supported_version;
     to.max_supported_version = f.max_supported_version;
   }
+}
+
+protocol::RegisterBrokerRecord registration_record(const BrokerRegistrationRequest& request, int16_t metadata_version) {
+  protocol::RegisterBrokerRecord record;
+  record.broker_id = request.broker_id;
+  record.incarnation_id = request.incarnation_id;
+  take_endpoints_and_features(request, record);
   record.rack = request.rack;
   if (metadata_version >= kMvDirectories) record.log_dirs = request.log_dirs;
   return record;
@@ -257,19 +263,7 @@ Result<Decision<ControllerRegistrationResponse>> Controller::register_controller
   record.controller_id = request.controller_id;
   record.incarnation_id = request.incarnation_id;
   record.zk_migration_ready = request.zk_migration_ready;
-  for (const auto& l : request.listeners) {
-    auto& e = record.end_points.emplace_back();
-    e.name = l.name;
-    e.host = l.host;
-    e.port = l.port;
-    e.security_protocol = l.security_protocol;
-  }
-  for (const auto& f : request.features) {
-    auto& to = record.features.emplace_back();
-    to.name = f.name;
-    to.min_supported_version = f.min_supported_version;
-    to.max_supported_version = f.max_supported_version;
-  }
+  take_endpoints_and_features(request, record);
   Decision<ControllerRegistrationResponse> decision;
   decision.response.error_message = std::nullopt;
   TRY_ASSIGN(decision.records.emplace_back(), try_encode(record));

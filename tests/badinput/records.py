@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import time
 
 import crc32c
 
@@ -74,3 +75,14 @@ def end_offset(connection: rawwire.Connection, topic: str) -> int:
     error, offset = rawwire.end_offset(connection, topic)
     assert error == 0, f"ListOffsets answered {error}"
     return offset
+
+
+def create(connection: rawwire.Connection, topic: str):
+    """CreateTopics v2, one partition; returns when the partition can be asked."""
+    body = struct.pack(">i", 1) + rawwire.string(topic) + struct.pack(">ih", 1, 1) + struct.pack(">ii", 0, 0) + struct.pack(">ib", 10_000, 0)
+    connection.call(rawwire.request(19, 2, body))
+    for _ in range(100):
+        if rawwire.end_offset(connection, topic)[0] == 0:
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"no leader of {topic}")

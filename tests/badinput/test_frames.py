@@ -230,3 +230,16 @@ def test_connections_of_one_address(make_broker):
         except ConnectionError:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+
+def test_a_request_that_waits_is_idle_too(make_broker):
+    """A fetch that asks to wait for hours does not keep its connection for hours."""
+    broker = make_broker(connections__max__idle__ms="5000")
+    with broker.connection() as connection:
+        records.create(connection, "waiting")
+        partition = struct.pack(">iqi", 0, 0, 1000)
+        body = struct.pack(">iiiib", -1, 7_200_000, 1, 1000, 0) + struct.pack(">i", 1) + rawwire.string("waiting") + struct.pack(">i", 1) + partition
+        connection.send(request(FETCH, 4, body))
+        assert connection.is_closed_by_peer(within=30)
+    with broker.connection() as next_one:
+        rawwire.api_versions_v0(next_one)
