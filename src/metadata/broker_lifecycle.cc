@@ -16,6 +16,8 @@ namespace {
 constexpr std::chrono::milliseconds kRetry{100};
 // A controlled shutdown that nobody answers for so long has no controller to wait for (an election takes less).
 constexpr std::chrono::milliseconds kNoController{4000};
+// After so long without an answer the voters themselves are looked at: where a majority has ended none will come.
+constexpr std::chrono::milliseconds kLookAtVoters{200};
 
 BrokerRegistrationRequest registration(const BrokerOptions& options) {
   BrokerRegistrationRequest request;
@@ -113,11 +115,12 @@ io::Task<> BrokerLifecycle::controlled_shutdown(io::MonoTime deadline) {
   poke_.notify_all();
   while (!should_shutdown_ && !stopping_ && world_.loop.now() < deadline) {
     const io::MonoTime give_up = io::after(answered_at_, kNoController);
-    if (world_.loop.now() >= give_up) {
+    const bool silent = world_.loop.now() >= io::after(answered_at_, kLookAtVoters);
+    if (world_.loop.now() >= give_up || (silent && co_await channel_.majority_refuses())) {
       SAMSA_LOG_WARN("broker {}: no controller answers: shutting down without it", options_.node_id);
       co_return;
     }
-    co_await changed_.wait_until(world_.loop, std::min(deadline, give_up));
+    co_await changed_.wait_until(world_.loop, std::min({deadline, give_up, io::after(world_.loop.now(), kLookAtVoters)}));
   }
 }
 

@@ -40,6 +40,8 @@ class ControllerChannel {
   virtual io::Task<Result<BrokerRegistrationResponse>> register_broker(const BrokerRegistrationRequest& request) = 0;
   virtual io::Task<Result<BrokerHeartbeatResponse>> heartbeat(const BrokerHeartbeatRequest& request) = 0;
   virtual io::Task<Result<ControllerRegistrationResponse>> register_controller(const ControllerRegistrationRequest& request) = 0;
+  // Whether so many voters' addresses refuse connections that no majority is left: their processes have ended.
+  virtual io::Task<bool> majority_refuses() = 0;
   // Resumes when another controller may have become active, or after the time given.
   virtual io::Task<> wait_change(std::chrono::milliseconds at_most) = 0;
 };

@@ -113,7 +113,7 @@ Result<void> find_formatted(io::Disk& disk, const FormatOptions& options, Plan& 
   return {};
 }
 
-Result<void> write_bootstrap(io::Disk& disk, const FormatOptions& options, const Plan& plan) {
+Result<void> write_bootstrap(io::Disk& disk, const FormatOptions& options, const Plan& plan, const std::string& directory) {
   std::vector<Buffer> records = feature_records(plan.metadata_version, plan.levels);
   for (const auto& user : options.scram) {
     protocol::UserScramCredentialRecord record;
@@ -125,7 +125,7 @@ Result<void> write_bootstrap(io::Disk& disk, const FormatOptions& options, const
     record.iterations = user.credential.iterations;
     TRY_ASSIGN(records.emplace_back(), try_encode(record));
   }
-  TRY_ASSIGN(auto writer, raft::SnapshotWriter::create(disk, io::join_path(options.metadata_log_dir, "bootstrap.checkpoint"), 0, 0, {}));
+  TRY_ASSIGN(auto writer, raft::SnapshotWriter::create(disk, io::join_path(directory, "bootstrap.checkpoint"), 0, 0, {}));
   TRY(writer->append(records));
   return writer->freeze();
 }
@@ -159,11 +159,9 @@ Result<FormatReport> format_directories(io::Disk& disk, const FormatOptions& giv
     const bool metadata = directory == options.metadata_log_dir;
     const bool initial = metadata && options.voters == FormatOptions::Voters::kInitial;
     if (const auto* own = initial ? options.initial_voters.find(options.node_id) : nullptr) id = own->key.directory;
-    if (metadata) {
-      // Before meta.properties: a directory that has that is complete.
-      TRY(write_bootstrap(disk, options, plan));
-      if (options.voters != FormatOptions::Voters::kNone) TRY(write_voters(disk, options, id));
-    }
+    // Before meta.properties: a directory that has that is complete. As Kafka does it in every directory; that of the metadata counts.
+    TRY(write_bootstrap(disk, options, plan, directory));
+    if (metadata && options.voters != FormatOptions::Voters::kNone) TRY(write_voters(disk, options, id));
     TRY(storage::write_meta_properties(disk, directory,
                                        {.version = 1, .cluster_id = options.cluster_id, .node_id = NodeId(options.node_id), .directory_id = id}));
   }

@@ -85,9 +85,10 @@ io::Task<> MetadataNode::stop() {
   s.published.notify_all();
   s.channel->on_leader_change();
   s.channel->close();
-  if (s.broker) co_await s.broker->stop();
   if (s.presence) co_await s.presence->stop();
+  // Before the broker, whose heartbeat may be waiting for a commit that does not come any more.
   if (s.controller) co_await s.controller->stop();
+  if (s.broker) co_await s.broker->stop();
   co_await s.raft->stop();
   co_await s.tasks.join();
   co_await s.publisher.stop();

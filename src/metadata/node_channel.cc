@@ -82,6 +82,23 @@ io::Task<Result<AssignReplicasToDirsResponse>> NodeChannel::assign_directories(c
   co_return co_await remote<AssignReplicasToDirsRequest, AssignReplicasToDirsResponse>(isr_, request);
 }
 
+io::Task<bool> NodeChannel::majority_refuses() {
+  const raft::VoterSet voters = raft_.voters();
+  size_t left = voters.size();
+  for (const auto& [id, voter] : voters.all()) {
+    if (id == raft_.config().node_id || voter.endpoints.empty()) continue;
+    const auto* endpoint = voter.endpoint(raft_.config().controller_listener);
+    if (endpoint == nullptr) endpoint = &voter.endpoints.front();
+    const auto stream = co_await network_.connect({endpoint->host, endpoint->port}, std::chrono::milliseconds(500));
+    if (stream) {
+      (*stream)->close();
+    } else if (io::is_refused(stream.error())) {
+      --left;
+    }
+  }
+  co_return left < voters.majority();
+}
+
 io::Task<> NodeChannel::wait_change(std::chrono::milliseconds at_most) {
   co_await changed_.wait_until(loop_, io::after(loop_.now(), at_most));
 }

@@ -17,13 +17,14 @@ class NodeChannel final : public ControllerChannel {
  public:
   // `local` is null on a broker-only node.
   NodeChannel(io::World world, raft::RaftNode& raft, ControllerRuntime* local)
-      : loop_(world.loop), raft_(raft), local_(local), peers_(world, "broker-" + std::to_string(raft.config().node_id), raft.config().request_timeout),
+      : loop_(world.loop), network_(world.network), raft_(raft), local_(local), peers_(world, "broker-" + std::to_string(raft.config().node_id), raft.config().request_timeout),
         isr_(world, "isr-" + std::to_string(raft.config().node_id), raft.config().request_timeout),
         forwarding_(world, "forwarding-" + std::to_string(raft.config().node_id), std::chrono::milliseconds(60000)) {}
 
   io::Task<Result<BrokerRegistrationResponse>> register_broker(const BrokerRegistrationRequest& request) override;
   io::Task<Result<BrokerHeartbeatResponse>> heartbeat(const BrokerHeartbeatRequest& request) override;
   io::Task<Result<ControllerRegistrationResponse>> register_controller(const ControllerRegistrationRequest& request) override;
+  io::Task<bool> majority_refuses() override;
   io::Task<> wait_change(std::chrono::milliseconds at_most) override;
   // A leader's ISR changes (replication/isr_sender.h); errors of the whole request as errors.
   io::Task<Result<AlterPartitionResponse>> alter_partition(const AlterPartitionRequest& request);
@@ -72,6 +73,7 @@ class NodeChannel final : public ControllerChannel {
   io::Task<Result<Response>> remote(raft::RaftTransport& through, const Request& request);
 
   io::Loop& loop_;
+  io::Network& network_;
   raft::RaftNode& raft_;
   ControllerRuntime* local_;
   raft::RaftTransport peers_;       // Heartbeats: never behind a slow answer.

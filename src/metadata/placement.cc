@@ -70,7 +70,7 @@ Result<std::vector<std::vector<int32_t>>> place_replicas(const MetadataImage& im
   if (replication_factor <= 0) {
     return refuse(fmt::format("Invalid replication factor {}: the replication factor must be positive.", replication_factor));
   }
-  if (unfenced == 0) return refuse("All brokers are currently fenced.");
+  if (unfenced == 0) return refuse("All brokers are currently fenced, or have all their log directories cordoned.");
   if (replication_factor > total) {
     return refuse(fmt::format("The target replication factor of {} cannot be reached because only {} broker(s) are registered "
                               "or some brokers have all their log directories cordoned.", replication_factor, total));

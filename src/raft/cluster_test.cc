@@ -169,6 +169,39 @@ TEST(Quorum, VotersComeAndGo) {
   expect_agreement(c);
 }
 
+// controller.quorum.auto.join.enable: new controllers become voters by themselves; one whose directory was lost takes its own old entry's place.
+TEST(Quorum, ControllersJoinByThemselves) {
+  Cluster c(29, 1);
+  c.start_all();
+  ASSERT_TRUE(c.run_until([&] { return c.leader() != nullptr; }));
+  Replica& first = *c.replicas[0];
+  ASSERT_TRUE(c.write(first, "alone"));
+  const auto join = [&](int id) {
+    Replica& fresh = c.add(id);
+    fresh.config.bootstrap_servers = {{"n1", kPort}};
+    fresh.config.auto_join = true;
+    c.start(fresh);
+    EXPECT_TRUE(c.run_until([&] { return c.leader() != nullptr && c.leader()->raft->voters().contains({id, fresh.config.directory_id}); }, 60s))
+        << c.sim.trace().recent(40);
+    return &fresh;
+  };
+  join(2);
+  Replica* third = join(3);
+  EXPECT_EQ(first.raft->voters().size(), 3u);
+  ASSERT_TRUE(c.write(*c.leader(), "three"));
+  const Uuid before = third->config.directory_id;
+  c.crash(*third);
+  third->config.directory_id = Uuid{0x1234, 2003};
+  ASSERT_TRUE(c.write(*c.leader(), "two of three"));
+  c.restart(*third);
+  ASSERT_TRUE(c.run_until([&] { return c.leader() != nullptr && c.leader()->raft->voters().contains({3, third->config.directory_id}); }, 60s))
+      << c.sim.trace().recent(40);
+  EXPECT_FALSE(c.leader()->raft->voters().contains({3, before}));
+  EXPECT_EQ(c.leader()->raft->voters().size(), 3u);
+  ASSERT_TRUE(c.write(*c.leader(), "three again"));
+  expect_agreement(c);
+}
+
 // Crashes, partitions and slow disks at random; whatever was acknowledged stays, in order, and the quorum comes back.
 TEST(Quorum, AcknowledgedValuesSurviveAnything) {
   for (uint64_t seed = 100; seed < 130; ++seed) {

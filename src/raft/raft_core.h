@@ -189,6 +189,8 @@ class RaftCore {
   void poll_resigned(Now now, std::vector<Ask>& asks);
   void poll_fetch(Now now, std::vector<Ask>& asks);
   bool poll_membership(Now now, std::vector<Ask>& asks);
+  bool poll_join(Now now, std::vector<Ask>& asks);
+  void on_join_answer(ErrorCode error, bool removed, Now now);
   void on_vote_answer(const Ask& ask, const protocol::VoteResponse& response, Now now);
   void on_begin_answer(const Ask& ask, const protocol::BeginQuorumEpochResponse& response, Now now);
   void on_end_answer(const Ask& ask, const protocol::EndQuorumEpochResponse& response, Now now);

@@ -200,8 +200,41 @@ void RaftCore::poll_fetch(Now now, std::vector<Ask>& asks) {
   }
 }
 
+// controller.quorum.auto.join.enable: a controller that is no voter makes itself one. The entry of an earlier directory of its own goes first.
+bool RaftCore::poll_join(Now now, std::vector<Ask>& asks) {
+  const bool may = config_.auto_join && config_.controller && kraft_version() > 0 && fetched_once_ && !config_.own_endpoints.empty();
+  if (!may || now.mono < update_voter_at_) return false;
+  const auto endpoint = leader_endpoint(config_.controller_listener);
+  if (!endpoint || !claim(leader_, now)) return false;
+  const io::Address address{endpoint->host, endpoint->port};
+  if (const Voter* stale = voters().find(self_.id)) {
+    protocol::RemoveRaftVoterRequest request;
+    request.cluster_id = protocol::Text(config_.cluster_id);
+    request.voter_id = self_.id;
+    request.voter_directory_id = stale->key.directory;
+    asks.push_back({leader_, address, epoch_, std::move(request)});
+    return true;
+  }
+  protocol::AddRaftVoterRequest request;
+  request.cluster_id = protocol::Text(config_.cluster_id);
+  request.timeout_ms = static_cast<int32_t>(config_.request_timeout.count());
+  request.voter_id = self_.id;
+  request.voter_directory_id = self_.directory;
+  for (const auto& e : config_.own_endpoints) {
+    auto& to = request.listeners.emplace_back();
+    to.name = e.listener;
+    to.host = e.host;
+    to.port = e.port;
+  }
+  // It would wait for a majority of the new set, of which this replica, busy with waiting, is a part.
+  request.ack_when_committed = false;
+  asks.push_back({leader_, address, epoch_, std::move(request)});
+  return true;
+}
+
 bool RaftCore::poll_membership(Now now, std::vector<Ask>& asks) {
-  if (!is_voter() || update_voter_done_ || now.mono < update_voter_at_ || !fetched_once_ || config_.own_endpoints.empty()) return false;
+  if (!is_voter()) return poll_join(now, asks);
+  if (update_voter_done_ || now.mono < update_voter_at_ || !fetched_once_ || config_.own_endpoints.empty()) return false;
   const Voter* own = voters().find(self_.id);
   if (kraft_version() > 0 && own != nullptr && own->endpoints == config_.own_endpoints) {
     update_voter_done_ = true;
@@ -265,6 +298,8 @@ void RaftCore::on_answer(const Ask& ask, Result<Answer> answer, Now now) {
       become_candidate(now);  // A voter without pre-vote: the round is skipped.
     }
     if (unsupported && std::holds_alternative<protocol::UpdateRaftVoterRequest>(ask.question)) update_voter_done_ = true;
+    const bool joining = std::holds_alternative<protocol::AddRaftVoterRequest>(ask.question) || std::holds_alternative<protocol::RemoveRaftVoterRequest>(ask.question);
+    if (joining) update_voter_at_ = in(config_.fetch_timeout, now);
     return;
   }
   l.busy = false;
@@ -272,6 +307,19 @@ void RaftCore::on_answer(const Ask& ask, Result<Answer> answer, Now now) {
   if (const auto* begin = std::get_if<protocol::BeginQuorumEpochResponse>(&*answer)) return on_begin_answer(ask, *begin, now);
   if (const auto* end = std::get_if<protocol::EndQuorumEpochResponse>(&*answer)) return on_end_answer(ask, *end, now);
   if (const auto* update = std::get_if<protocol::UpdateRaftVoterResponse>(&*answer)) return on_update_voter_answer(ask, *update, now);
+  if (const auto* add = std::get_if<protocol::AddRaftVoterResponse>(&*answer)) return on_join_answer(error_from_wire(add->error_code), false, now);
+  if (const auto* remove = std::get_if<protocol::RemoveRaftVoterResponse>(&*answer)) return on_join_answer(error_from_wire(remove->error_code), true, now);
+}
+
+void RaftCore::on_join_answer(ErrorCode error, bool removed, Now now) {
+  // Not yet caught up, or another change under way: asked again.
+  update_voter_at_ = in(removed && error == ErrorCode::kNone ? config_.retry_backoff : config_.fetch_timeout, now);
+  const std::string_view what = removed ? "its entry of an earlier directory is removed" : "it asks to be a voter";
+  if (error == ErrorCode::kNone) {
+    SAMSA_LOG_INFO("raft: {} (controller.quorum.auto.join.enable)", what);
+  } else {
+    SAMSA_LOG_INFO("raft: {}: {}; trying again", what, error_name(error));
+  }
 }
 
 namespace {

@@ -43,7 +43,7 @@ io::Task<Result<Answer>> RaftNode::State::exchange(const Ask& ask, std::shared_p
     co_return co_await exchange_as(*transport, ask.address, *r, 0, {}, holder);
   }
   if (const auto* r = std::get_if<protocol::AddRaftVoterRequest>(&ask.question)) {
-    co_return co_await exchange_as(*transport, ask.address, *r, 0, {}, holder);
+    co_return co_await exchange_as(*transport, ask.address, *r, 1, {}, holder);  // From 1 on it can be asked not to wait for the commit.
   }
   co_return co_await exchange_as(*transport, ask.address, std::get<protocol::RemoveRaftVoterRequest>(ask.question), 0, {}, holder);
 }

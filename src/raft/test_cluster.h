@@ -75,6 +75,10 @@ io::Task<Result<void>> answer(RaftNode& raft, const protocol::RequestHeader& hea
     raft.handle_fetch_snapshot(request, "CONTROLLER", response);
   } else if constexpr (std::is_same_v<Request, protocol::UpdateRaftVoterRequest>) {
     co_await raft.handle_update_voter(request, "CONTROLLER", response);
+  } else if constexpr (std::is_same_v<Request, protocol::AddRaftVoterRequest>) {
+    co_await raft.handle_add_voter(request, response);
+  } else if constexpr (std::is_same_v<Request, protocol::RemoveRaftVoterRequest>) {
+    co_await raft.handle_remove_voter(request, response);
   } else {
     for (const auto& api : protocol::all_apis()) {
       auto& key = response.api_keys.emplace_back();
@@ -101,6 +105,8 @@ inline io::Task<Result<void>> dispatch(RaftNode& raft, Bytes frame, protocol::En
     case protocol::FetchRequest::kApiKey: co_return co_await answer<protocol::FetchRequest>(raft, header, body, out);
     case protocol::FetchSnapshotRequest::kApiKey: co_return co_await answer<protocol::FetchSnapshotRequest>(raft, header, body, out);
     case protocol::UpdateRaftVoterRequest::kApiKey: co_return co_await answer<protocol::UpdateRaftVoterRequest>(raft, header, body, out);
+    case protocol::AddRaftVoterRequest::kApiKey: co_return co_await answer<protocol::AddRaftVoterRequest>(raft, header, body, out);
+    case protocol::RemoveRaftVoterRequest::kApiKey: co_return co_await answer<protocol::RemoveRaftVoterRequest>(raft, header, body, out);
     case protocol::ApiVersionsRequest::kApiKey: co_return co_await answer<protocol::ApiVersionsRequest>(raft, header, body, out);
     default: co_return fail(ErrorCode::kUnsupportedVersion);
   }

@@ -1,6 +1,7 @@
 #include "replication/follower_fetcher.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -75,6 +76,7 @@ class FollowerFetcher {
   bool polling_ = false;      // A long poll is under way.
   bool interrupted_ = false;  // It was ended from here.
   bool newcomers_ = false;
+  bool lost_ = false;  // The host was told so.
   bool stopping_ = false;
   io::Signal poked_;
 };
@@ -176,6 +178,7 @@ io::Task<bool> FollowerFetcher::connect() {
     if (opened && stopping_) (*opened)->close();
     if (opened && !stopping_) {
       connection_ = std::move(*opened);
+      if (std::exchange(lost_, false)) host_.leader_found(leader_);
       co_return true;
     }
     if (!opened) why = opened.error();
@@ -220,6 +223,7 @@ io::Task<> FollowerFetcher::fetch(const std::map<Key, FetchClientSession::Wanted
   if (stopping_) co_return;
   if (!reply) {
     const auto before = reconnect_backoff_;
+    if (!interrupted && !std::exchange(lost_, true)) host_.leader_lost(leader_);
     lost(reply.error());
     if (interrupted) {
       reconnect_backoff_ = before;

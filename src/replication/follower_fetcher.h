@@ -47,6 +47,9 @@ class FetcherHost {
   [[nodiscard]] virtual int64_t own_broker_epoch() const = 0;
   // What bounds the copying to this replica while it is out of sync; null: nothing.
   virtual Throttle* throttle_of(const Partition& partition) = 0;
+  // The connection to that broker broke (it may have died; another leader for its partitions is then on its way), or is there again.
+  virtual void leader_lost(int32_t broker) = 0;
+  virtual void leader_found(int32_t broker) = 0;
   // The highest version of Fetch that the metadata.version allows.
   [[nodiscard]] virtual int16_t fetch_version() const = 0;
   // After a truncation and before anything is appended: writes the checkpoints.

@@ -11,6 +11,7 @@
 #include "protocol/api/create_topics.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/find_coordinator.h"
+#include "protocol/api/incremental_alter_configs.h"
 #include "protocol/api/init_producer_id.h"
 #include "protocol/api/list_offsets.h"
 #include "protocol/api/metadata.h"
@@ -425,6 +426,26 @@ TYPED_TEST(NodeTest, GivesEveryProducerItsOwnId) {
     EXPECT_NE(one->producer_id, two->producer_id);
   };
   this->play(scene);
+}
+
+// What works in the background takes its settings from the newest image, never from one that is gone.
+TYPED_TEST(NodeTest, SettingsChangeWhileTheCleanerWaits) {
+  auto scene = [](Site& site) -> io::Task<> {
+    for (int round = 0; round < 8; ++round) {
+      protocol::IncrementalAlterConfigsRequest request;
+      auto& resource = request.resources.emplace_back();
+      resource.resource_type = 4;
+      resource.resource_name = "";
+      auto& config = resource.configs.emplace_back();
+      config.name = "log.cleaner.backoff.ms";
+      config.config_operation = round % 2;  // Set, delete.
+      config.value = protocol::Text("40");
+      const auto answer = co_await site.client->call(request, 1);
+      EXPECT_TRUE(answer && answer->responses.at(0).error_code == 0);
+      co_await io::sleep_for(site.world.loop, 60ms);
+    }
+  };
+  this->play(scene, {{"log.cleaner.backoff.ms", "50"}});
 }
 
 }  // namespace

@@ -90,6 +90,7 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
 
 io::Task<> Shard::on_image(metadata::ImagePtr before, metadata::ImagePtr now) {
   image_ = now;
+  leaders_changed_.notify_all();
   const bool same_for_groups = before && before->topics.same_as(now->topics) && before->brokers.same_as(now->brokers) &&
                                before->configs.same_as(now->configs) && before->features.same_as(now->features);
   if (!same_for_groups) groups_.set_image(now);
@@ -386,6 +387,62 @@ replication::Throttle* Shard::leader_throttle_of(const replication::Partition& p
   return named ? &leader_throttle_ : nullptr;
 }
 
+// ---- Leaders that are lost
+
+namespace {
+// A controller that finds a dead process needs less than this. Should it have to wait for the session, nobody waits with it for long.
+constexpr std::chrono::milliseconds kLostFor{1000};
+constexpr std::chrono::milliseconds kPatience{500};
+}  // namespace
+
+// Whichever shard notices, clients ask on all of them.
+void Shard::leader_lost(int32_t broker) {
+  for (int i = 0; i < node_.shard_count(); ++i) {
+    Shard& shard = node_.shard(i);
+    if (&shard == this) continue;
+    shard.loop().post_remote([&shard, broker] { shard.lost_leaders_[broker] = io::after(shard.world_.loop.now(), kLostFor); });
+  }
+  lost_leaders_[broker] = io::after(world_.loop.now(), kLostFor);
+}
+
+void Shard::leader_found(int32_t broker) {
+  for (int i = 0; i < node_.shard_count(); ++i) {
+    Shard& shard = node_.shard(i);
+    shard.loop().post_remote([&shard, broker] {
+      shard.lost_leaders_.erase(broker);
+      shard.leaders_changed_.notify_all();
+    });
+  }
+}
+
+bool Shard::leaders_are_changing(const std::vector<std::string_view>* topics) const {
+  bool changing = false;
+  const auto look = [&](const metadata::TopicImage& topic) {
+    topic.partitions.for_each([&](PartitionIndex, const metadata::PartitionImage& partition) {
+      const auto lost = lost_leaders_.find(partition.leader);
+      changing = changing || (lost != lost_leaders_.end() && world_.loop.now() < lost->second && partition.isr.size() > 1);
+      return !changing;
+    });
+    return !changing;
+  };
+  if (topics == nullptr) {
+    image_->topics.for_each([&](const std::string&, const metadata::TopicImage& topic) { return look(topic); });
+    return changing;
+  }
+  for (const auto name : *topics) {
+    const auto* topic = image_->topic(name);
+    if (topic != nullptr && !look(*topic)) break;
+  }
+  return changing;
+}
+
+io::Task<> Shard::await_new_leaders(const std::vector<std::string_view>* topics) {
+  if (lost_leaders_.empty()) co_return;
+  std::erase_if(lost_leaders_, [&](const auto& lost) { return world_.loop.now() >= lost.second; });
+  const io::MonoTime until = io::after(world_.loop.now(), kPatience);
+  while (!stopping_ && world_.loop.now() < until && leaders_are_changing(topics)) co_await leaders_changed_.wait_until(world_.loop, until);
+}
+
 // ---- Connections
 
 void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info) {
@@ -464,9 +521,9 @@ io::Task<> Shard::retain() {
 // Compacts one log after the other, and looks again after a while when there was none (log.cleaner.backoff.ms).
 io::Task<> Shard::compact() {
   while (!stopping_) {
-    const auto layers = layers_of(settings_, *image_, nullptr);
+    // Anew each time: the layers are views of an image that may be gone after the wait.
     const auto number = [&](std::string_view name, auto otherwise) {
-      const auto value = config::effective_value(config::Kind::kBroker, name, layers);
+      const auto value = config::effective_value(config::Kind::kBroker, name, layers_of(settings_, *image_, nullptr));
       return std::holds_alternative<decltype(otherwise)>(value) ? std::get<decltype(otherwise)>(value) : otherwise;
     };
     const auto backoff = std::chrono::milliseconds(number("log.cleaner.backoff.ms", int64_t{15'000}));
@@ -498,6 +555,7 @@ void Shard::start_timers() {
 
 io::Task<std::vector<bool>> Shard::stop() {
   stopping_ = true;
+  leaders_changed_.notify_all();
   stop_signal_.notify_all();
   for (const auto& connection : std::vector(connections_.begin(), connections_.end())) connection->close();
   groups_.resign_all();

@@ -89,6 +89,11 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void start_timers();
   // Ends connections, waiters, coordinators; closes the logs. Gives for each directory whether all its logs closed cleanly.
   io::Task<std::vector<bool>> stop();
+  // A partition of these topics (null: of all) is about to get another leader: the connection to its leader's broker broke a moment ago, and
+  // there are others in its ISR. Resumes when that is over, at the latest after a moment. Who asks for the leaders meanwhile would be told of
+  // the dead one, and would not ask again soon.
+  [[nodiscard]] bool has_lost_leaders() const { return !lost_leaders_.empty(); }
+  io::Task<> await_new_leaders(const std::vector<std::string_view>* topics);
   // Whether a line about what a client sent may go to the log now. The others are counted and told in sum.
   bool may_complain() { return complaints_.admit(world_.loop.now()); }
   // Runs in the background until the shard stops.
@@ -117,8 +122,11 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   [[nodiscard]] int64_t own_broker_epoch() const override { return broker_epoch(settings_.node_id); }
   [[nodiscard]] int16_t fetch_version() const override;
   replication::Throttle* throttle_of(const replication::Partition& partition) override;
+  void leader_lost(int32_t broker) override;
+  void leader_found(int32_t broker) override;
   io::Task<> checkpoint() override;
 
+  [[nodiscard]] bool leaders_are_changing(const std::vector<std::string_view>* topics) const;
   void apply_throttles(const metadata::MetadataImage& now);
   [[nodiscard]] int32_t min_isr(const metadata::MetadataImage& image, std::string_view topic) const;
   io::Task<> apply(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
@@ -165,6 +173,8 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::TaskGroup serving_;
   io::TaskGroup background_;
   io::Mutex applying_;
+  std::map<int32_t, io::MonoTime> lost_leaders_;  // Brokers to which a connection broke, and until when that means something.
+  io::Signal leaders_changed_;
   io::Signal stop_signal_;
   bool loaded_ = false;
   bool stopping_ = false;

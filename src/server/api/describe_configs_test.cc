@@ -1,8 +1,11 @@
 // DescribeConfigs, AlterConfigs and IncrementalAlterConfigs.
 #include "protocol/api/describe_configs.h"
 
+#include <algorithm>
+
 #include "protocol/api/alter_configs.h"
 #include "protocol/api/incremental_alter_configs.h"
+#include "protocol/api/list_config_resources.h"
 #include "server/test_site.h"
 
 namespace samsa::server {
@@ -128,6 +131,32 @@ TEST(Configs, AlterConfigsReplacesAll) {
     const auto twice = co_await site.call(request, 2);
     EXPECT_EQ(twice.responses.size(), 2u);
     EXPECT_EQ(twice.responses.at(0).error_code, code(ErrorCode::kInvalidRequest));
+  });
+}
+
+io::Task<std::vector<std::string>> listed(TestSite& site, std::vector<int8_t> types, int16_t version = 1) {
+  protocol::ListConfigResourcesRequest request;
+  request.resource_types.assign(types.begin(), types.end());
+  const auto answer = co_await site.call(request, version);
+  std::vector<std::string> found;
+  if (answer.error_code != 0) found.push_back("error " + std::to_string(answer.error_code));
+  for (const auto& resource : answer.config_resources) found.push_back(std::to_string(resource.resource_type) + " " + resource.resource_name.str());
+  std::ranges::sort(found);
+  co_return found;
+}
+
+TEST(Configs, ResourcesAreListed) {
+  TestSite site;
+  site.run([&]() -> io::Task<> {
+    using Names = std::vector<std::string>;
+    constexpr int8_t kClientMetrics = 16, kGroup = 32;
+    co_await site.create("events");
+    EXPECT_EQ(co_await change(site, kClientMetrics, "latencies", {{"interval.ms", kSet, "1000"}}), 0);
+    EXPECT_EQ(co_await change(site, kGroup, "readers", {{"consumer.session.timeout.ms", kSet, "46000"}}), 0);
+    EXPECT_EQ(co_await listed(site, {}), (Names{"16 latencies", "2 events", "32 readers", "4 1", "8 1"}));
+    EXPECT_EQ(co_await listed(site, {kTopic, kGroup}), (Names{"2 events", "32 readers"}));
+    EXPECT_EQ(co_await listed(site, {}, 0), (Names{"16 latencies"}));
+    EXPECT_EQ(co_await listed(site, {77}), (Names{"error " + std::to_string(protocol::to_wire(ErrorCode::kUnsupportedVersion))}));
   });
 }
 

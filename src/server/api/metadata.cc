@@ -151,6 +151,20 @@ void Describing::cluster() {
   }
 }
 
+io::Task<> new_leaders(RequestContext& context, const protocol::MetadataRequest& request) {
+  const auto image = context.shard.image();
+  std::vector<std::string_view> names;
+  const bool everything = !request.topics || (context.version() == 0 && request.topics->empty());
+  if (!everything) {
+    for (const auto& wanted : *request.topics) {
+      const auto* by_id = wanted.topic_id.is_zero() ? nullptr : image->topic(wanted.topic_id);
+      if (by_id != nullptr) names.push_back(by_id->name);
+      if (wanted.name) names.push_back(wanted.name->view());
+    }
+  }
+  co_await context.shard.await_new_leaders(everything ? nullptr : &names);
+}
+
 // Versions 10 and 11 carry ids that nobody may use yet.
 bool is_malformed(const protocol::MetadataRequest& request, int16_t version) {
   if (version >= 12 || version < 10 || !request.topics) return false;
@@ -160,6 +174,7 @@ bool is_malformed(const protocol::MetadataRequest& request, int16_t version) {
 }  // namespace
 
 io::Task<> handle_metadata(RequestContext& context, protocol::MetadataRequest& request, protocol::MetadataResponse& response) {
+  if (context.shard.has_lost_leaders()) co_await new_leaders(context, request);
   Describing describing(context, request, response);
   describing.brokers();
   describing.cluster();
