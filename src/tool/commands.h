@@ -20,6 +20,7 @@ io::Task<int> run_log_dirs(ToolContext& context, Arguments arguments);
 io::Task<int> run_metadata_quorum(ToolContext& context, Arguments arguments);
 io::Task<int> run_metadata_shell(ToolContext& context, Arguments arguments);
 io::Task<int> run_reassign_partitions(ToolContext& context, Arguments arguments);
+io::Task<int> run_replica_verification(ToolContext& context, Arguments arguments);
 io::Task<int> run_storage(ToolContext& context, Arguments arguments);
 io::Task<int> run_topics(ToolContext& context, Arguments arguments);
 

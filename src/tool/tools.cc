@@ -29,6 +29,7 @@ constexpr ToolEntry kTools[] = {
     {"kafka-metadata-quorum", "Show the metadata quorum, add and remove controllers", run_metadata_quorum},
     {"kafka-metadata-shell", "Walk through the metadata in a snapshot or log file", run_metadata_shell},
     {"kafka-reassign-partitions", "Move replicas of partitions to other brokers and directories", run_reassign_partitions},
+    {"kafka-replica-verification", "Compare the replicas of topics with each other", run_replica_verification},
     {"kafka-storage", "Format the directories of a node and show what is in them", run_storage},
     {"kafka-topics", "Create, delete, describe, or change a topic", run_topics},
 };

@@ -14,21 +14,21 @@ HERE = Path(__file__).resolve().parent
 PARTITIONS = 3
 
 
-def java_command():
-    """Compiled once, next to the jars."""
+def compiled(program):
+    """The command of one of our Java programs, compiled once, next to the jars."""
     libs = maven.kafka_libs()
     classes = libs.parent / "cluster-load"
-    source = HERE / "ClusterLoad.java"
-    stamp = classes / "ClusterLoad.class"
+    source = HERE / f"{program}.java"
+    stamp = classes / f"{program}.class"
     if not stamp.exists() or stamp.stat().st_mtime < source.stat().st_mtime:
         classes.mkdir(exist_ok=True)
         subprocess.run(["javac", "-cp", str(libs / "*"), "-d", str(classes), str(source)], check=True)
     from peers.paths import TESTS
     return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={TESTS}/peers/kafka/tools-log4j2.properties",
-            "-cp", f"{classes}:{libs}/*", "ClusterLoad"]
+            "-cp", f"{classes}:{libs}/*", program]
 
 
-COMMANDS = {"librdkafka": lambda: [sys.executable, str(HERE / "load.py")], "java": java_command}
+COMMANDS = {"librdkafka": lambda: [sys.executable, str(HERE / "load.py")], "java": lambda: compiled("ClusterLoad")}
 
 
 class Load:

@@ -32,10 +32,12 @@ def wait_for(condition, seconds=60, what="it", pause=0.05):
 
 
 class Cluster:
-    """roles: one entry per node, ids from 1 on. `voters`: "static" (controller.quorum.voters) or "dynamic" (--initial-controllers)."""
+    """roles: one entry per node, ids from 1 on. `voters`: "static" (controller.quorum.voters) or "dynamic" (--initial-controllers, of which are
+    all controllers or those of `initial`)."""
 
-    def __init__(self, kind, name, roles=(COMBINED,) * 3, voters="static", net=None, **overrides):
+    def __init__(self, kind, name, roles=(COMBINED,) * 3, voters="static", net=None, initial=None, **overrides):
         self.kind, self.roles, self.net, self.voters = kind, list(roles), net, voters
+        self.initial = initial or [number for number, role in enumerate(roles, 1) if "controller" in role]
         self.directory = scratch_root() / f"{kind}-cluster-{name}-{os.getpid()}"
         shutil.rmtree(self.directory, ignore_errors=True)
         self.nodes, self._admins = [], {}
@@ -69,14 +71,14 @@ class Cluster:
 
     # Life
 
-    def format(self):
+    def format(self, *words):
         directories = {n.number: rawwire_uuid(n.number) for n in self.nodes}
-        initial = ",".join(f"{n.number}@{n.host}:{n.controller_port}:{directories[n.number]}" for n in self.nodes if "controller" in n.role)
+        initial = ",".join(f"{n.number}@{n.host}:{n.controller_port}:{directories[n.number]}" for n in self.nodes if n.number in self.initial)
         for node in self.nodes:
             how = []
             if self.voters == "dynamic":
-                how = ["--initial-controllers", initial] if "controller" in node.role else ["--no-initial-controllers"]
-            self.format_one(node, *how)
+                how = ["--initial-controllers", initial] if node.number in self.initial else ["--no-initial-controllers"]
+            self.format_one(node, *how, *words)
 
     def format_one(self, node, *how, cluster_id=None):
         node.write_properties()

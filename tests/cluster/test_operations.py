@@ -1,11 +1,14 @@
 """What operators do to a cluster that is in use: move, drain, rebalance, upgrade, add voters, read from near."""
 
+import shutil
+import subprocess
 import time
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from peers import rawwire
+from peers.tools import SamsaTools
 
 from .loads import read_all
 from .nodes import COMBINED, wait_for
@@ -138,3 +141,41 @@ def test_dynamic_quorum(make_cluster):
     cluster.topic("after", 1, 2)
     with rawwire.Connection(cluster[4].host, cluster[4].port) as connection:
         assert rawwire.quorum_leader(connection) in (1, 2, 3)
+
+
+def voters(cluster):
+    """{id: directory} as kafka-metadata-quorum has it."""
+    command = SamsaTools().command("kafka-metadata-quorum", "--bootstrap-server", cluster[1].bootstrap, "describe", "--replication")
+    rows = [line.split() for line in subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.splitlines()[1:]]
+    return {int(row[0]): row[1] for row in rows if row and row[-1] in ("Leader", "Follower")}
+
+
+def test_controllers_join_by_themselves(make_cluster):
+    """controller.quorum.auto.join.enable: from one voter to three; the one that lost its disk comes back under its id; snapshots on the way."""
+    cluster = make_cluster(roles=[COMBINED, "controller", "controller"], voters="dynamic", initial=(1,), start=False,
+                           controller__quorum__auto__join__enable="true", metadata__log__max__record__bytes__between__snapshots=2000)
+    cluster.format()
+    cluster.start([cluster[1]])
+    for number in range(20):
+        cluster.topic(f"before-{number}", 1, 1)
+    cluster.start([cluster[2], cluster[3]])
+    wait_for(lambda: set(voters(cluster)) == {1, 2, 3}, what="three voters")
+    assert list((cluster[2].data_dir / "__cluster_metadata-0").glob("*.checkpoint")), "it began with a snapshot"
+    cluster[3].kill9()
+    shutil.rmtree(cluster[3].data_dir)
+    cluster.format_one(cluster[3], "--no-initial-controllers")
+    before = voters(cluster)
+    cluster.start([cluster[3]])
+    wait_for(lambda: set(now := voters(cluster)) == {1, 2, 3} and now[3] != before[3], what="its new directory among the voters")
+    cluster.topic("after", 1, 1)
+    cluster[2].kill9()
+    cluster.topic("two-of-three", 1, 1)
+
+
+def test_a_whole_cluster_stops(make_cluster):
+    """All at once: the last ones have no controller any more, see that and end."""
+    cluster = make_cluster()
+    cluster.topic("stopped", 3, 3)
+    assert cluster.stop() == [0, 0, 0]
+    cluster.start()
+    cluster.wait_isr("stopped", 3)

@@ -210,6 +210,12 @@ def delete_records(t):
     tool(t, "kafka-delete-records", "--bootstrap-server", "$B")
 
 
+def verification_wrong_words(t):
+    for words in ("", "--help", "--topics-include a", "--broker-list", "--broker-list x", "--broker-list $B --fetch-size x", "--broker-list $B --time now",
+                  "--broker-list $B --no-such", "--broker-list $B --topics-include no-such-topic"):
+        tool(t, "kafka-replica-verification", *words.split())
+
+
 def test_cluster(compare):
     compare(cluster)
 
@@ -240,3 +246,7 @@ def test_leader_election(compare):
 
 def test_delete_records(compare):
     compare(delete_records)
+
+
+def test_verification_wrong_words(compare):
+    compare(verification_wrong_words)
