@@ -8,12 +8,18 @@
 #include "metadata/node_channel.h"
 #include "metadata/replay.h"
 #include "protocol/api/controller_registration.h"
+#include "storage/reserved_disk.h"
 
 namespace samsa::metadata {
 
 struct MetadataNode::State final : raft::RaftListener {
   State(io::World w, MetadataNodeOptions o, std::function<void(Error)> f)
-      : world(w), options(std::move(o)), fault(std::move(f)), publisher(w.loop), tasks(w.loop) {}
+      : disk(w.loop, w.disk, o.raft.metadata_dir, o.disk_reserve_bytes),
+        world{w.loop, disk, w.network},
+        options(std::move(o)),
+        fault(std::move(f)),
+        publisher(w.loop),
+        tasks(w.loop) {}
 
   // raft::RaftListener
   void begin_snapshot(raft::OffsetAndEpoch id, TimestampMs last_contained_log_ms) override;
@@ -29,6 +35,7 @@ struct MetadataNode::State final : raft::RaftListener {
   io::Task<> write_snapshot(ImagePtr image);
   ImagePtr current() const { return std::make_shared<const MetadataImage>(replay.image()); }
 
+  storage::ReservedDisk disk;
   io::World world;
   MetadataNodeOptions options;
   std::function<void(Error)> fault;
@@ -61,7 +68,7 @@ io::Task<Result<std::unique_ptr<MetadataNode>>> MetadataNode::open(io::World wor
   auto& s = *state;
   s.incarnation = world.loop.random().uuid();
   CO_TRY_ASSIGN(auto bootstrap, read_bootstrap(world.disk, s.options.raft.metadata_dir));
-  CO_TRY_ASSIGN(s.raft, co_await raft::RaftNode::open(world, s.options.raft, std::move(transport)));
+  CO_TRY_ASSIGN(s.raft, co_await raft::RaftNode::open(s.world, s.options.raft, std::move(transport)));
   if (s.options.raft.controller) {
     s.controller = std::make_unique<ControllerRuntime>(world, s.options.controller, configs, *s.raft, std::move(bootstrap));
     s.presence = std::make_unique<BrokerPresence>(world, s.options.raft.node_id, [runtime = s.controller.get()](int32_t broker, int64_t epoch) {

@@ -28,6 +28,7 @@ struct MetadataNodeOptions {
   std::vector<Endpoint> controller_endpoints;  // Advertised controller listeners, with their security protocols.
   int64_t snapshot_bytes = 20 * 1024 * 1024;                // metadata.log.max.record.bytes.between.snapshots
   std::chrono::milliseconds snapshot_interval{3'600'000};   // metadata.log.max.snapshot.interval.ms; 0: never by age
+  uint64_t disk_reserve_bytes = 0;  // Kept back for the metadata log on a full disk (storage/reserved_disk.h).
 };
 
 class MetadataNode {

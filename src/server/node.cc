@@ -148,6 +148,8 @@ metadata::MetadataNodeOptions Node::metadata_options() const {
   raft.segment_ms = settings_.metadata_segment_ms;
   raft.max_retention_bytes = settings_.metadata_retention_bytes;
   raft.max_retention_ms = settings_.metadata_retention_ms;
+  // A part of what clients may not touch, in a file of its own: nobody else can take that.
+  options.disk_reserve_bytes = static_cast<uint64_t>(settings_.config->number("samsa.disk.reserve.bytes")) / 4;
   options.snapshot_bytes = settings_.snapshot_bytes;
   options.snapshot_interval = settings_.snapshot_interval;
   options.controller_endpoints = advertised(true);

@@ -3,12 +3,14 @@
 #include "base/log.h"
 #include "server/node.h"
 #include "server/shard.h"
+#include "server/topic_configs.h"
 
 namespace samsa::server {
 
 namespace {
 constexpr uint64_t kPiece = 1U << 20;  // Bytes copied before others have a turn.
 constexpr std::chrono::milliseconds kRetry{200};
+constexpr double kLongestPause = 60;  // Seconds; the limit is looked up again after it.
 }  // namespace
 
 io::Task<Result<void>> ReplicaMover::move(TopicPartition partition, int directory) {
@@ -58,7 +60,7 @@ io::Task<> ReplicaMover::forget(TopicPartition partition) {
 io::Task<> ReplicaMover::run(TopicPartition partition, std::shared_ptr<Move> move) {
   while (!move->ended && !shard_.stopping()) {
     Result<void> done;
-    if (const auto level = co_await catch_up(partition, move); !level) {
+    if (const auto level = co_await catch_up(partition, move, false); !level) {
       done = fail(level.error());
     } else if (*level) {
       done = co_await finish(partition, move);
@@ -73,16 +75,31 @@ io::Task<> ReplicaMover::run(TopicPartition partition, std::shared_ptr<Move> mov
 }
 
 // The logs are looked up after every suspension: they may have gone.
-io::Task<Result<bool>> ReplicaMover::catch_up(TopicPartition partition, std::shared_ptr<Move> move) {
+io::Task<Result<bool>> ReplicaMover::catch_up(TopicPartition partition, std::shared_ptr<Move> move, bool stands_still) {
   for (;;) {
     if (move->ended || shard_.stopping()) co_return false;
     storage::Log* const from = shard_.logs().find(partition);
     storage::Log* const to = shard_.logs().find_future(partition);
     if (from == nullptr || to == nullptr) co_return fail(ErrorCode::kReplicaNotAvailable, "the replica or its copy is gone");
+    const uint64_t before = to->size_bytes();
     CO_TRY_ASSIGN(const bool level, co_await copy_some(*from, *to));
     if (level) co_return true;
-    co_await io::yield(shard_.loop());
+    const auto pause = time_for(to->size_bytes() - std::min(before, to->size_bytes()));
+    if (pause.count() > 0 && !stands_still) {
+      co_await shard_.pause(pause);
+    } else {
+      co_await io::yield(shard_.loop());
+    }
   }
+}
+
+std::chrono::milliseconds ReplicaMover::time_for(uint64_t bytes) const {
+  const auto value = config::effective_value(config::Kind::kBroker, "replica.alter.log.dirs.io.max.bytes.per.second",
+                                             layers_of(shard_.settings(), *shard_.image(), nullptr));
+  const auto* limit = std::get_if<int64_t>(&value);
+  if (limit == nullptr || *limit == INT64_MAX) return {};
+  const double part = static_cast<double>(std::max<int64_t>(*limit, 1)) / static_cast<double>(shard_.node().worlds().size() * std::max<size_t>(moves_.size(), 1));
+  return std::chrono::milliseconds(static_cast<int64_t>(std::min(static_cast<double>(bytes) / part, kLongestPause) * 1000));
 }
 
 io::Task<Result<bool>> ReplicaMover::copy_some(storage::Log& from, storage::Log& to) {
@@ -120,7 +137,7 @@ io::Task<Result<void>> ReplicaMover::finish(TopicPartition partition, std::share
   // First the controller knows, then the replica is there: after a crash between the two the copy is taken for the replica.
   CO_TRY(co_await shard_.assign_directory(topic, partition.partition, move->directory));
   if (move->ended || shard_.stopping()) co_return Result<void>{};
-  CO_TRY(co_await shard_.exchange_log(topic, partition, [this, partition, move]() { return catch_up(partition, move); }));
+  CO_TRY(co_await shard_.exchange_log(topic, partition, [this, partition, move]() { return catch_up(partition, move, true); }));
   SAMSA_LOG_INFO("{}: moved to {}", partition.to_string(), shard_.logs().directories()[static_cast<size_t>(move->directory)]);
   co_return Result<void>{};
 }

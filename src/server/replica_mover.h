@@ -38,8 +38,11 @@ class ReplicaMover {
   };
   void begin(const TopicPartition& partition, int directory);
   io::Task<> run(TopicPartition partition, std::shared_ptr<Move> move);
-  // Copies until the future log ends where the replica's ends. False: the move has ended.
-  io::Task<Result<bool>> catch_up(TopicPartition partition, std::shared_ptr<Move> move);
+  // Copies until the future log ends where the replica's ends, no faster than replica.alter.log.dirs.io.max.bytes.per.second, or, where the
+  // replica stands still for it, at once. False: the move has ended.
+  io::Task<Result<bool>> catch_up(TopicPartition partition, std::shared_ptr<Move> move, bool stands_still);
+  // How long the bytes may take: each move has its part of the node's limit.
+  [[nodiscard]] std::chrono::milliseconds time_for(uint64_t bytes) const;
   io::Task<Result<bool>> copy_some(storage::Log& from, storage::Log& to);
   io::Task<Result<void>> finish(TopicPartition partition, std::shared_ptr<Move> move);
 

@@ -132,7 +132,8 @@ void read_limits(const ServerConfig& config, NodeSettings& into) {
   into.request_timeout = ms(config, "request.timeout.ms");
   into.producer_id_expiration_ms = config.number("producer.id.expiration.ms");
   into.retention_check = ms(config, "log.retention.check.interval.ms");
-  into.checkpoint_interval = ms(config, "log.flush.offset.checkpoint.interval.ms");
+  // Both are written together.
+  into.checkpoint_interval = std::min(ms(config, "log.flush.offset.checkpoint.interval.ms"), ms(config, "log.flush.start.offset.checkpoint.interval.ms"));
   into.high_watermark_interval = ms(config, "replica.high.watermark.checkpoint.interval.ms");
   into.open_files = static_cast<size_t>(config.number("samsa.open.files"));
   into.controlled_shutdown = config.flag("controlled.shutdown.enable");

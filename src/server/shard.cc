@@ -20,6 +20,7 @@ storage::LogManagerConfig manager_config(const NodeSettings& settings, size_t sh
   config.open_files = std::max<size_t>(16, settings.open_files / shards);
   config.producer_id_expiration_ms = settings.producer_id_expiration_ms;
   config.recovery_threads = static_cast<int>(settings.config->number("num.recovery.threads.per.data.dir"));
+  config.shards = shards;
   config.reserve_bytes = static_cast<uint64_t>(settings.config->number("samsa.disk.reserve.bytes"));
   return config;
 }
@@ -153,9 +154,11 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
     }
     auto log = co_await logs_.get_or_create({topic.name, index}, topic.id, log_config_of(settings_, now, topic.name), directory);
     if (!log) {
-      SAMSA_LOG_ERROR("cannot open {}-{}: {}", topic.name, index, log.error().text());
+      const bool again = io::is_no_space(log.error()) && !waiting_for_room_.emplace(topic.name, index).second;
+      if (!again) SAMSA_LOG_ERROR("cannot open {}-{}: {}", topic.name, index, log.error().text());
       co_return;
     }
+    waiting_for_room_.erase({topic.name, index});
     found = partitions_.emplace(key, std::make_shared<replication::Partition>(world_.loop, **log, node_.id(), topic.id, this)).first;
     found->second->set_metrics(metrics_.topic(topic.name));
   }
@@ -498,15 +501,36 @@ io::Task<> Shard::tick_metrics() {
   }
 }
 
+// Partitions whose logs could not be made on a full disk.
+io::Task<> Shard::open_waiting() {
+  if (waiting_for_room_.empty()) co_return;
+  const auto held = co_await applying_.lock(world_.loop);
+  const metadata::ImagePtr now = applied_;
+  for (const auto& [name, index] : std::set(waiting_for_room_)) {
+    const auto* topic = now->topic(name);
+    const auto* state = topic == nullptr ? nullptr : topic->partition(index);
+    if (state == nullptr || !state->has_replica(settings_.node_id)) {
+      waiting_for_room_.erase({name, index});
+    } else if (!stopping_) {
+      co_await apply_partition(*topic, index, state, *now);
+    }
+  }
+}
+
 io::Task<> Shard::retain() {
-  auto next_retention = io::after(world_.loop.now(), std::chrono::seconds(30));
+  constexpr std::chrono::seconds kWhileFull(5);  // Between two looks for what may be deleted.
+  auto next_retention = io::after(world_.loop.now(), std::chrono::milliseconds(settings_.config->number("log.initial.task.delay.ms")));
   auto next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
   while (!stopping_) {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::chrono::seconds(1)))) break;
     tell_complaints_left_out();
     logs_.remove_deleted_files();
     logs_.check_space();
+    co_await open_waiting();
     co_await logs_.flush_due_logs();
+    bool full = false;
+    for (size_t i = 0; i < logs_.directories().size(); ++i) full = full || logs_.is_full(static_cast<int>(i));
+    if (full) next_retention = std::min(next_retention, io::after(world_.loop.now(), kWhileFull));
     if (!stopping_ && world_.loop.now() >= next_retention) {
       next_retention = io::after(world_.loop.now(), settings_.retention_check);
       co_await logs_.delete_old_segments();
@@ -519,7 +543,15 @@ io::Task<> Shard::retain() {
 }
 
 // Compacts one log after the other, and looks again after a while when there was none (log.cleaner.backoff.ms).
+// log.cleaner.threads are the node's: a shard has its part of them, and one at least.
 io::Task<> Shard::compact() {
+  struct Another {
+    static io::Task<> run(Shard& shard, std::shared_ptr<size_t> wanted, size_t number) {
+      while (!shard.stopping_ && number < *wanted && co_await shard.logs_.clean_dirtiest()) {
+      }
+    }
+  };
+  auto cleaners = std::make_shared<size_t>(1);
   while (!stopping_) {
     // Anew each time: the layers are views of an image that may be gone after the wait.
     const auto number = [&](std::string_view name, auto otherwise) {
@@ -529,11 +561,16 @@ io::Task<> Shard::compact() {
     const auto backoff = std::chrono::milliseconds(number("log.cleaner.backoff.ms", int64_t{15'000}));
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::max(backoff, std::chrono::milliseconds(1))))) break;
     // Both limits are the node's: a part for each shard.
-    const auto parts = static_cast<double>(node_.worlds().size());
+    const auto shards = node_.worlds().size();
+    *cleaners = std::max<size_t>(static_cast<size_t>(number("log.cleaner.threads", int64_t{1})) / shards, 1);
+    const auto parts = static_cast<double>(shards * *cleaners);
     const double dedupe = static_cast<double>(number("log.cleaner.dedupe.buffer.size", int64_t{128 << 20})) * number("log.cleaner.io.buffer.load.factor", 0.9);
     logs_.set_cleaner_limits(static_cast<size_t>(std::max(dedupe / parts, 1.0 * (1 << 20))), number("log.cleaner.io.max.bytes.per.second", 1e300) / parts);
+    io::TaskGroup others(world_.loop);
+    for (size_t i = 1; i < *cleaners; ++i) others.spawn(Another::run(*this, cleaners, i));
     while (!stopping_ && co_await logs_.clean_dirtiest()) {
     }
+    co_await others.join();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -146,6 +147,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void tell_complaints_left_out();
   io::Task<> tick_metrics();
   io::Task<> retain();
+  io::Task<> open_waiting();
   io::Task<> compact();
   io::Task<> check_isrs();
 
@@ -175,6 +177,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Mutex applying_;
   std::map<int32_t, io::MonoTime> lost_leaders_;  // Brokers to which a connection broke, and until when that means something.
   io::Signal leaders_changed_;
+  std::set<std::pair<std::string, PartitionIndex>> waiting_for_room_;  // Their logs could not be made: the disk was full.
   io::Signal stop_signal_;
   bool loaded_ = false;
   bool stopping_ = false;

@@ -78,8 +78,11 @@ Result<void> IndexFile::append(Bytes entry) {
   samsa::append(pending_, entry);
   if (!last_) last_.emplace();
   last_->assign(entry.begin(), entry.end());
-  if (pending_.size() >= kMostPending) return write_out();
-  return {};
+  if (pending_.size() < kMostPending) return {};
+  auto written = write_out();
+  // On a full disk they stay here, until there is room or a sync needs them.
+  if (!written && io::is_no_space(written.error())) return {};
+  return written;
 }
 
 Result<size_t> IndexFile::partition_point(const std::function<bool(const uint8_t*)>& below) {
@@ -168,7 +171,10 @@ Result<void> IndexFile::write_out() {
   fresh_ = fresh_ || !exists_;
   exists_ = true;
   dirty_ = true;
-  TRY(file->write_at(Bytes(pending_), written_ * entry_size_));
+  if (auto done = file->write_at(Bytes(pending_), written_ * entry_size_); !done) {
+    (void)file->truncate(written_ * entry_size_);  // What was written in part.
+    return done;
+  }
   written_ += pending_.size() / entry_size_;
   pending_.clear();
   return {};

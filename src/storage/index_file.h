@@ -1,6 +1,6 @@
 // IndexFile: a file of fixed-size entries in ascending order: what .index, .timeindex and .txnindex have in common.
 //
-// New entries are kept in memory and written in groups, on write_out() and when there are many: until then a crash loses them, which
+// New entries are kept in memory and written in groups, on write_out() and when there are many (and there is room): until then a crash loses them, which
 // recovery repairs, since it rebuilds the indexes of every segment that is not known to be synced. Lookups are binary searches by
 // pread; nothing of the file is kept in memory but its last entry. The file is made with its first entry unless create() is called.
 // Format: docs/formats/log.md. Owner: the segment's shard.

@@ -36,6 +36,7 @@ class LeaderEpochCache;
 class ProducerStates;
 class Segment;
 class SegmentList;
+class SpaceLeft;
 struct AbortedEntry;
 struct BatchPlace;
 struct LoadedLog;
@@ -264,9 +265,9 @@ class Log {
   Result<void> assign_topic_id(Uuid id);
   [[nodiscard]] const LogConfig& config() const { return config_; }
   void update_config(const LogConfig& config);
-  // The disk is nearly full: batches of clients are refused with KAFKA_STORAGE_ERROR (retriable) until there is room again. Coordinators,
-  // markers and the quorum go on, out of the reserve.
-  void set_refusing(bool refusing) { refusing_ = refusing; }
+  // What is left on its disk: where that is too little, batches of clients are refused with KAFKA_STORAGE_ERROR (retriable) until there is
+  // room again. Must outlive the log; null: nothing is refused.
+  void set_space(SpaceLeft* space) { space_ = space; }
   [[nodiscard]] uint64_t size_bytes() const;
   [[nodiscard]] size_t segment_count() const;
   [[nodiscard]] std::vector<ActiveProducer> active_producers() const;
@@ -328,7 +329,7 @@ class Log {
   bool topic_id_stored_ = false;
   bool directory_dirty_ = true;  // Files were made or renamed since the directory was synced.
   bool name_durable_ = false;    // The directory's own name was synced in its parent.
-  bool refusing_ = false;
+  SpaceLeft* space_ = nullptr;
   bool closed_ = false;
   std::optional<Error> failure_;  // A write or sync failed: nothing more is written.
 

@@ -9,6 +9,7 @@
 #include "storage/log.h"
 #include "storage/producer_state.h"
 #include "storage/segment_list.h"
+#include "storage/space_left.h"
 
 namespace samsa::storage {
 
@@ -50,7 +51,7 @@ protocol::ProduceRules rules_of(const LogConfig& config, const LeaderAppend& opt
 
 Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend& options) {
   if (failure_) return fail(*failure_);
-  if (refusing_ && options.origin == AppendOrigin::kClient) {
+  if (space_ != nullptr && options.origin == AppendOrigin::kClient && space_->refuses(batch.size())) {
     return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: the disk is nearly full", directory_));
   }
   Checked checked;
@@ -175,6 +176,7 @@ Result<AppendInfo> Log::append_as_follower(Bytes batches, LeaderEpoch leader_epo
 }
 
 Result<void> Log::write_batches(Bytes batches, std::span<BatchPlace> places) {
+  if (space_ != nullptr) space_->wrote(batches.size());
   if (auto written = segments_->active().append(batches, places, config_); !written) return fail(failed(std::move(written).error()));
   return {};
 }
@@ -223,7 +225,10 @@ Result<void> Log::roll_at(Offset base) {
     if (producers_->end_offset() < base) producers_->set_end_offset(base);
     TRY(producers_->write_snapshot(false));
     auto fresh = std::make_shared<Segment>(context_.files, directory_, base, config_, context_.loop.wall_ms());
-    TRY(fresh->create(config_));
+    if (auto created = fresh->create(config_); !created) {
+      (void)fresh->remove_files();  // On a full disk a part may be there: no start may take it for the end of the log.
+      return created;
+    }
     if (config_.segment_jitter_ms > 0) {
       const int64_t most = std::min(config_.segment_jitter_ms, config_.segment_ms);
       fresh->set_roll_jitter(context_.loop.random().between(0, most));

@@ -30,6 +30,7 @@ class Loader {
   Result<bool> take_batch(Segment& segment, const WalkedBatch& walked, Offset& previous_last);
   Result<void> start_empty(Offset offset);
   io::Task<Result<void>> load_producers();
+  static Result<void> unless_full(Result<void> written);
   [[nodiscard]] TimestampMs now() const { return context_.loop.wall_ms(); }
   [[nodiscard]] std::string path_of(const std::string& name) const { return io::join_path(options_.directory, name); }
 
@@ -87,6 +88,13 @@ io::Task<Result<LoadedLog>> Loader::run() {
   loaded_.epochs->truncate_from_start(loaded_.log_start_offset);
   CO_TRY(co_await load_producers());
   co_return std::move(loaded_);
+}
+
+// A full disk keeps no log from being opened: indexes that cannot be written stay in memory, snapshots are left out, and the flush that
+// moves the recovery point writes both when there is room. Until then a crash only means that the same is done again.
+Result<void> Loader::unless_full(Result<void> written) {
+  if (!written && io::is_no_space(written.error())) return {};
+  return written;
 }
 
 Result<void> Loader::read_topic_id() {
@@ -266,7 +274,7 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
   recovered_any_ = true;
   tail_recovered_ = tail;
   CO_TRY_ASSIGN(const uint64_t from, trusted_prefix(segment, trusted_below));
-  if (from == 0) CO_TRY(segment.clear_indexes());
+  if (from == 0) CO_TRY(unless_full(segment.clear_indexes()));
   Offset previous_last = segment.base_offset() - 1;
   if (from > 0) {
     CO_TRY_ASSIGN(const auto first, segment.batch_at(from));
@@ -316,13 +324,13 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
   } else {
     segment.set_size(good);
   }
-  CO_TRY(segment.finish());
-  if (!tail) {
-    CO_TRY(co_await segment.sync());
-    CO_TRY(disk_.sync_directory(options_.directory));
-  }
+  auto written = segment.finish();
+  if (written && !tail) written = co_await segment.sync();
+  if (!written && io::is_no_space(written.error())) loaded_.recovery_point = std::min(loaded_.recovery_point, segment.base_offset());
+  CO_TRY(unless_full(std::move(written)));
+  if (!tail) CO_TRY(disk_.sync_directory(options_.directory));
   // One without producers tells nothing that the batches do not.
-  if (!producers.entries().empty()) CO_TRY(producers.write_snapshot(false));
+  if (!producers.entries().empty()) CO_TRY(unless_full(producers.write_snapshot(false)));
   co_return good == end;
 }
 
@@ -386,7 +394,7 @@ io::Task<Result<void>> Loader::load_producers() {
   if (options_.clean && !had_any) {
     // Kafka takes it that no snapshot after a clean stop means no producers.
     producers.clear_and_start_at(end_);
-    if (end_ > loaded_.log_start_offset) CO_TRY(producers.write_snapshot(false));
+    if (end_ > loaded_.log_start_offset) CO_TRY(unless_full(producers.write_snapshot(false)));
     co_return Result<void>();
   }
   CO_TRY(co_await replay_producers(producers, *loaded_.segments, end_));

@@ -33,6 +33,10 @@ void LogManager::set_directories(std::vector<std::string> paths) {
   directories_ = std::move(paths);
   offline_.assign(directories_.size(), false);
   full_.assign(directories_.size(), false);
+  space_.clear();
+  for (size_t i = 0; i < directories_.size(); ++i) {
+    space_.push_back(std::make_unique<SpaceLeft>([this, i](uint64_t needed) { return bytes_above_reserve(i, needed); }, config_.shards));
+  }
   counts_.assign(directories_.size(), 0);
 }
 
@@ -57,6 +61,7 @@ io::Task<Result<void>> LogManager::load(std::vector<FoundLog> found, ConfigOf co
     for (size_t j = 0; j < parallel; ++j) loaders.spawn(load_some(loading, static_cast<int>(i)));
   }
   co_await loaders.join();
+  check_space();
   const bool all_offline = !directories_.empty() && std::ranges::all_of(offline_, [](bool offline) { return offline; });
   if (all_offline) co_return fail(ErrorCode::kKafkaStorageError, "all log directories are offline");
   co_return Result<void>();
@@ -76,12 +81,18 @@ io::Task<> LogManager::load_some(Loading& loading, int directory) {
     options.log_start_offset = found.log_start_offset;
     options.high_watermark = found.high_watermark;
     options.clean = found.clean;
-    auto log = co_await Log::open(context_, std::move(options));
+    auto log = co_await Log::open(context_, options);
+    if (!log && io::is_no_space(log.error()) && !found.future) {
+      SAMSA_LOG_ERROR("{}: cannot be opened until there is room: {}", found.path, log.error().text());
+      postponed_[found.partition] = std::move(options);
+      continue;
+    }
     if (!log) {
       take_offline(directory, log.error());
       co_return;
     }
     (*log)->set_first_dirty_offset(found.first_dirty_offset);
+    (*log)->set_space(space_[static_cast<size_t>(directory)].get());
     (found.future ? futures_ : logs_)[found.partition] = {*std::move(log), directory};
     ++counts_[static_cast<size_t>(directory)];
   }
@@ -130,10 +141,15 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
     log.update_config(config);
     co_return &log;
   }
+  OpenLog options;
+  const auto postponed = postponed_.find(key);
+  if (postponed != postponed_.end()) {
+    options = postponed->second;
+    directory = index_of_path(options.directory);
+  }
   if (directory < 0) directory = least_loaded();
   if (directory < 0 || is_offline(directory)) co_return fail(ErrorCode::kKafkaStorageError, "the log directory is offline");
-  OpenLog options;
-  options.directory = io::join_path(directories_[static_cast<size_t>(directory)], key.to_string());
+  if (postponed == postponed_.end()) options.directory = io::join_path(directories_[static_cast<size_t>(directory)], key.to_string());
   options.partition = key;
   options.topic_id = topic_id;
   options.config = config;
@@ -142,8 +158,9 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
     if (log.error().code == ErrorCode::kKafkaStorageError && !io::is_no_space(log.error())) take_offline(directory, log.error());
     co_return fail(std::move(log).error());
   }
+  postponed_.erase(key);
   Log* made = log->get();
-  made->set_refusing(is_full(directory));
+  made->set_space(space_[static_cast<size_t>(directory)].get());
   logs_[key] = {*std::move(log), directory};
   ++counts_[static_cast<size_t>(directory)];
   co_return made;
@@ -166,7 +183,11 @@ io::Task<Result<void>> LogManager::rename_away(Logs& from, TopicPartition partit
   const std::string& directory = directories_[static_cast<size_t>(at)];
   const std::string path = io::join_path(directory, renamed_directory(partition, loop_.random().uuid(), suffix));
   if (auto renamed = log.rename_directory(path); !renamed) {
-    take_offline(at, renamed.error());
+    if (io::is_no_space(renamed.error()) && suffix == "-delete") {
+      // Not even room for a longer name: what is deleted goes at once.
+      co_return disk_.remove_tree(log.directory());
+    }
+    if (!io::is_no_space(renamed.error())) take_offline(at, renamed.error());
     co_return renamed;
   }
   if (suffix == "-delete") {
@@ -229,7 +250,7 @@ io::Task<Result<Log*>> LogManager::get_or_create_future(const TopicPartition& pa
   options.log_start_offset = source.log_start_offset();
   CO_TRY_ASSIGN(auto log, co_await Log::open(context_, std::move(options)));
   Log* made = log.get();
-  made->set_refusing(is_full(directory));
+  made->set_space(space_[static_cast<size_t>(directory)].get());
   futures_[key] = {std::move(log), directory};
   ++counts_[static_cast<size_t>(directory)];
   co_return made;
@@ -340,27 +361,25 @@ io::Task<bool> LogManager::clean_dirtiest() {
   co_return true;
 }
 
-void LogManager::check_space() {
-  if (config_.reserve_bytes == 0) return;
-  for (size_t i = 0; i < directories_.size(); ++i) {
-    if (offline_[i]) continue;
-    const auto space = disk_.space(directories_[i]);
-    if (!space) continue;
-    const bool full = space->usable_bytes < std::min(config_.reserve_bytes, space->total_bytes / 20);
-    if (full == full_[i]) continue;
-    full_[i] = full;
-    for (auto* logs : {&logs_, &futures_}) {
-      for (auto& [partition, entry] : *logs) {
-        if (entry.directory == static_cast<int>(i)) entry.log->set_refusing(full);
-      }
-    }
+uint64_t LogManager::bytes_above_reserve(size_t directory, uint64_t needed) {
+  if (config_.reserve_bytes == 0 || offline_[directory]) return UINT64_MAX;
+  const auto space = disk_.space(directories_[directory]);
+  if (!space) return UINT64_MAX;
+  const uint64_t reserve = std::min(config_.reserve_bytes, space->total_bytes / 20);
+  const bool full = space->usable_bytes <= reserve + needed;
+  if (full != full_[directory]) {
+    full_[directory] = full;
     if (full) {
-      SAMSA_LOG_WARN("log directory {}: {} bytes left, below the reserve of {}: produce is refused", directories_[i], space->usable_bytes,
-                     config_.reserve_bytes);
+      SAMSA_LOG_WARN("log directory {}: {} bytes left, the reserve is {}: produce is refused", directories_[directory], space->usable_bytes, reserve);
     } else {
-      SAMSA_LOG_INFO("log directory {}: there is room again", directories_[i]);
+      SAMSA_LOG_INFO("log directory {}: there is room again", directories_[directory]);
     }
   }
+  return full ? 0 : space->usable_bytes - reserve;
+}
+
+void LogManager::check_space() {
+  for (auto& space : space_) space->look();
 }
 
 std::vector<DirectoryCheckpoints> LogManager::checkpoints() const {
@@ -389,13 +408,15 @@ io::Task<> LogManager::close_some(std::vector<Log*>& logs, size_t& next, std::ve
   }
 }
 
-size_t LogManager::index_of_directory(const Log& log) const {
+int LogManager::index_of_path(const std::string& path) const {
   // By way of a child's name, since log.dirs may end in a slash.
-  const std::string parent = io::parent_path(log.directory());
-  const auto found = std::ranges::find_if(directories_, [&](const auto& path) { return io::parent_path(io::join_path(path, "x")) == parent; });
+  const std::string parent = io::parent_path(path);
+  const auto found = std::ranges::find_if(directories_, [&](const auto& directory) { return io::parent_path(io::join_path(directory, "x")) == parent; });
   SAMSA_ASSERT(found != directories_.end());
-  return static_cast<size_t>(found - directories_.begin());
+  return static_cast<int>(found - directories_.begin());
 }
+
+size_t LogManager::index_of_directory(const Log& log) const { return static_cast<size_t>(index_of_path(log.directory())); }
 
 // Directories where that fails are clean no more.
 void LogManager::sync_file_systems(std::vector<bool>& clean) {

@@ -23,6 +23,7 @@
 #include "storage/file_pool.h"
 #include "storage/log.h"
 #include "storage/log_directories.h"
+#include "storage/space_left.h"
 
 namespace samsa::storage {
 
@@ -35,6 +36,7 @@ struct LogManagerConfig {
   size_t cleaner_dedupe_bytes = 128U << 20;        // log.cleaner.dedupe.buffer.size: at most, for the time of a cleaning.
   double cleaner_max_bytes_per_second = 1e300;    // log.cleaner.io.max.bytes.per.second.
   uint64_t reserve_bytes = 16U << 20;             // Clients' batches are refused when less is free, or 5 % of a small disk (ours); 0: off.
+  size_t shards = 1;                              // That write to the directories at the same time.
 };
 
 class LogManager {
@@ -49,7 +51,8 @@ class LogManager {
   void set_directories(std::vector<std::string> paths);
 
   // Opens the logs found at start-up; recovers those whose directory was not shut down cleanly. A log that cannot be opened takes
-  // its directory offline (KAFKA_STORAGE_ERROR) and the others go on; the error is returned only when no directory is left.
+  // its directory offline (KAFKA_STORAGE_ERROR) and the others go on; the error is returned only when no directory is left. One that
+  // cannot be opened because the disk is full is left for get_or_create.
   // "-future" logs are kept apart (find_future).
   io::Task<Result<void>> load(std::vector<FoundLog> found, ConfigOf config_of);
 
@@ -99,10 +102,11 @@ class LogManager {
   // Files and directories whose delay has passed.
   void remove_deleted_files();
   void expire_producers();
-  // Looks at the room left in each directory against reserve_bytes; while it is short, appends of clients are refused. Every second.
+  // Looks at the room left in each directory against reserve_bytes; while it is short, appends of clients are refused. Every second; logs
+  // look in between when they write much.
   void check_space();
   // Whether produce to this directory is to be refused (KAFKA_STORAGE_ERROR, retriable) because the disk is nearly full.
-  [[nodiscard]] bool is_full(int directory) const { return full_[static_cast<size_t>(directory)]; }
+  [[nodiscard]] bool is_full(int directory) const { return space_[static_cast<size_t>(directory)]->full(); }
   // Compacts the log that needs it most (past max.compaction.lag.ms first, then the greatest dirty ratio above its
   // min.cleanable.dirty.ratio); whether there was one. Called every log.cleaner.backoff.ms, again at once while it says true. Each call is one
   // "cleaner thread" of this shard.
@@ -151,8 +155,11 @@ class LogManager {
   [[nodiscard]] int least_loaded() const;
   io::Task<Result<void>> rename_away(Logs& from, TopicPartition partition, std::string_view suffix);
   io::Task<> close_some(std::vector<Log*>& logs, size_t& next, std::vector<bool>& clean, bool together);
+  // Which directory (index) the partition directory lies in.
+  [[nodiscard]] int index_of_path(const std::string& path) const;
   [[nodiscard]] size_t index_of_directory(const Log& log) const;
   void sync_file_systems(std::vector<bool>& clean);
+  [[nodiscard]] uint64_t bytes_above_reserve(size_t directory, uint64_t needed);
   void note_failure(Log& log, const Error& error);
   io::Task<> drop_offline(int directory);
 
@@ -163,12 +170,15 @@ class LogManager {
   LogContext context_;
   std::vector<std::string> directories_;
   std::vector<bool> offline_;
-  std::vector<bool> full_;
+  std::vector<std::unique_ptr<SpaceLeft>> space_;  // Per directory.
+  std::vector<bool> full_;                         // As was last said in the log.
   std::vector<size_t> counts_;  // Logs in each directory, future ones too.
   Logs logs_;
   Logs futures_;
   std::vector<Doomed> doomed_;
   std::vector<Retired> retired_;
+  // Found at start, but not opened for want of room: get_or_create tries again.
+  std::unordered_map<TopicPartition, OpenLog> postponed_;
   std::vector<bool> cordoned_;
   std::set<TopicPartition> cleaning_;
   std::vector<DirectoryCheckpoints> final_checkpoints_;

@@ -136,8 +136,14 @@ Result<void> Log::remove_segments(std::vector<std::shared_ptr<Segment>> segments
     if (at_once || segment->size() == 0) {
       TRY(segment->remove_files());
     } else {
-      TRY_ASSIGN(auto names, segment->rename_suffix(".deleted"));
-      for (auto& name : names) doomed_.push_back({std::move(name), due});
+      auto names = segment->rename_suffix(".deleted");
+      if (!names && io::is_no_space(names.error())) {
+        TRY(segment->remove_files());  // Not even room for a longer name: they go at once.
+      } else if (!names) {
+        return fail(std::move(names).error());
+      } else {
+        for (auto& name : *names) doomed_.push_back({std::move(name), due});
+      }
     }
     if (with_snapshots && producers_->snapshots().contains(segment->base_offset())) TRY(producers_->remove_snapshot(segment->base_offset()));
   }

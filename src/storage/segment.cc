@@ -270,13 +270,12 @@ Result<void> Segment::truncate_bytes(uint64_t size) {
 
 Result<void> Segment::clear_indexes() {
   for (IndexFile* file : {&offsets_.file(), &times_.file(), &transactions_.file()}) TRY(file->clear());
-  TRY(offsets_.file().create());
-  TRY(times_.file().create());
   max_ = {kNoTimestamp, base_};
   max_known_ = false;
   bytes_since_index_ = 0;
   first_timestamp_.reset();
-  return {};
+  TRY(offsets_.file().create());
+  return times_.file().create();
 }
 
 // ---- Sync ----

@@ -92,7 +92,7 @@ def test_moved_under_load(node):
     assert {place(node, p)[0] for p in range(PARTITIONS)} == set(node.dirs)  # Spread over both.
     for to in (node.dirs[0], node.dirs[1]):
         assert set(alter(node, to, "t", *range(PARTITIONS)).values()) == {0}
-        wait_until(lambda: all(place(node, p) == (to, None) for p in range(PARTITIONS)), 60, "not moved")
+        wait_until(lambda: all(place(node, p) == (to, None) for p in range(PARTITIONS)), 120, "not moved")
         load.wait_for_more(1000)
     assert set(alter(node, node.dirs[1], "t", *range(PARTITIONS)).values()) == {0}  # Nothing to do.
     load.stop()
@@ -114,7 +114,7 @@ def test_killed_while_moving(node):
         time.sleep(0.05 * number)
         node.kill9()
         node.start()
-        wait_until(lambda: all(place(node, p)[1] is None for p in range(PARTITIONS)), 60, "the moves do not end")
+        wait_until(lambda: all(place(node, p)[1] is None for p in range(PARTITIONS)), 120, "the moves do not end")
     load.stop()
     assert_nothing_lost(load, read_back(node))
     assert node.stop() == 0
@@ -138,9 +138,9 @@ def test_cordoned(node):
     admin = create_topic(node)
     cordon(admin, node.dirs[1])
     other = next(p for p in range(PARTITIONS) if place(node, p)[0] == node.dirs[0])
-    wait_until(lambda: alter(node, node.dirs[1], "t", other) == {other: INVALID_REPLICA_ASSIGNMENT}, 30, "the directory is not cordoned")
+    wait_until(lambda: alter(node, node.dirs[1], "t", other) == {other: INVALID_REPLICA_ASSIGNMENT}, 120, "the directory is not cordoned")
     create_topic(node, "fresh", partitions=6)
-    wait_until(lambda: sum(topic == "fresh" for topic, _ in describe(node)[node.dirs[0]]) == 6, 30, "not all in the other directory")
+    wait_until(lambda: sum(topic == "fresh" for topic, _ in describe(node)[node.dirs[0]]) == 6, 120, "not all in the other directory")
     cordon(admin, ",".join(node.dirs))
 
     def refused():
@@ -151,8 +151,8 @@ def test_cordoned(node):
             return error.args[0].name() == "INVALID_REPLICATION_FACTOR"
         return False
 
-    wait_until(refused, 30, "topics are still created")
+    wait_until(refused, 120, "topics are still created")
     cordon(admin, "")
-    wait_until(lambda: not refused(), 30, "topics are not created again")
+    wait_until(lambda: not refused(), 120, "topics are not created again")
     assert alter(node, node.dirs[1], "t", other) == {other: 0}
-    wait_until(lambda: place(node, other) == (node.dirs[1], None), 30, "not moved")
+    wait_until(lambda: place(node, other) == (node.dirs[1], None), 120, "not moved")

@@ -51,6 +51,22 @@ def create_topics(bootstrap):
         time.sleep(0.2)
 
 
+NOT_YET = {"NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS", "NOT_LEADER_FOR_PARTITION", "NOT_LEADER_OR_FOLLOWER",
+           "LEADER_NOT_AVAILABLE", "REPLICA_NOT_AVAILABLE", "_WAIT_COORD", "_TIMED_OUT", "_TRANSPORT"}
+
+
+def patiently(call):
+    """What the call gives once leaders and coordinators are there: a broker that has just started is still loading them."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            return call()
+        except KafkaException as error:
+            if time.monotonic() > deadline or not (error.args[0].name() in NOT_YET or error.args[0].retriable()):
+                raise
+        time.sleep(0.5)
+
+
 def write(bootstrap, tag, transactions):
     for codec in CODECS:
         producer = Producer({"bootstrap.servers": bootstrap, "compression.type": codec, "enable.idempotence": True, "linger.ms": 5})
@@ -68,16 +84,16 @@ def write(bootstrap, tag, transactions):
     assert producer.flush(120) == 0
     if transactions:
         producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": "t", "linger.ms": 5})
-        producer.init_transactions(60)
+        patiently(lambda: producer.init_transactions(60))
         for n in range(6):
             producer.begin_transaction()
             for i in range(20):
                 producer.produce("transactional", key=f"{n}", value=f"{tag} {n} {i}")
             if n % 2:
                 producer.flush(30)
-                producer.abort_transaction(60)
+                patiently(lambda: producer.abort_transaction(60))
             else:
-                producer.commit_transaction(60)
+                patiently(lambda: producer.commit_transaction(60))
 
 
 def read(bootstrap):
@@ -89,7 +105,7 @@ def read(bootstrap):
         partitions = [TopicPartition(name, p, 0) for name, topic in consumer.list_topics(timeout=30).topics.items()
                       if not name.startswith("__") for p in topic.partitions]
         for partition in partitions:
-            ends[partition.topic, partition.partition] = consumer.get_watermark_offsets(partition, timeout=30)
+            ends[partition.topic, partition.partition] = patiently(lambda p=partition: consumer.get_watermark_offsets(p, timeout=30))
             seen[partition.topic, partition.partition] = []
         consumer.assign(partitions)
         finished = set()
@@ -107,7 +123,8 @@ def read(bootstrap):
             seen[message.topic(), message.partition()].append(
                 (message.offset(), message.key(), message.value(), message.timestamp(), message.headers()))
         assert len(finished) == len(partitions), "not read to the end"
-        times = consumer.offsets_for_times([TopicPartition("many", 0, seen["many", 0][len(seen["many", 0]) // 2][3][1])], timeout=30)
+        middle = seen["many", 0][len(seen["many", 0]) // 2][3][1]
+        times = patiently(lambda: consumer.offsets_for_times([TopicPartition("many", 0, middle)], timeout=30))
         return seen, ends, [(t.topic, t.partition, t.offset) for t in times]
     finally:
         consumer.close()
@@ -115,14 +132,14 @@ def read(bootstrap):
 
 def commit(bootstrap, offset):
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "kept"})
-    consumer.commit(offsets=[TopicPartition("keyed", p, offset + p) for p in range(3)], asynchronous=False)
+    patiently(lambda: consumer.commit(offsets=[TopicPartition("keyed", p, offset + p) for p in range(3)], asynchronous=False))
     consumer.close()
 
 
 def committed(bootstrap):
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "kept"})
     try:
-        return [p.offset for p in consumer.committed([TopicPartition("keyed", p) for p in range(3)], timeout=60)]
+        return [p.offset for p in patiently(lambda: consumer.committed([TopicPartition("keyed", p) for p in range(3)], timeout=60))]
     finally:
         consumer.close()
 

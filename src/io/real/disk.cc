@@ -94,8 +94,10 @@ class RealFile final : public File {
     co_return co_await syncs_.run(loop_, [this] { return sync_now(); });
   }
   Result<void> sync_now() override {
-    if (::fdatasync(fd_) < 0) return system_failure("sync", path_);
-    return {};
+    if (::fdatasync(fd_) == 0) return {};
+    // What could not be written back is lost, whatever the reason: not a full disk that one may wait for.
+    const int error = errno;
+    return system_failure("sync", path_, error == ENOSPC || error == EDQUOT ? EIO : error);
   }
   [[nodiscard]] int native_handle() const override { return fd_; }
   [[nodiscard]] const std::string& path() const override { return path_; }
