@@ -4,16 +4,20 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "io/real/world.h"
 #include "storage/indexes.h"
 
 namespace samsa::storage {
 namespace {
 
+std::string scratch_path() { return std::filesystem::temp_directory_path() / ("samsa-index-bench-" + std::to_string(::getpid())); }
+
 void lookup(benchmark::State& state) {
   io::real::RealNode node({.shards = 1});
   FilePool pool(node.worlds()[0].disk, 16);
-  const std::string path = "/tmp/samsa-index-bench-" + std::to_string(::getpid());
+  const std::string path = scratch_path();
   {
     OffsetIndex index(pool, path, 0, 10 << 20);
     const int64_t entries = state.range(0);
@@ -32,7 +36,7 @@ void lookup(benchmark::State& state) {
 void lookup_at_the_end(benchmark::State& state) {
   io::real::RealNode node({.shards = 1});
   FilePool pool(node.worlds()[0].disk, 16);
-  const std::string path = "/tmp/samsa-index-bench-" + std::to_string(::getpid());
+  const std::string path = scratch_path();
   {
     OffsetIndex index(pool, path, 0, 10 << 20);
     for (int64_t i = 0; i < 262'144; ++i) {

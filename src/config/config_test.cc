@@ -191,6 +191,16 @@ TEST(ServerConfig, MistakesNameTheSettingAndItsValue) {
   for (const auto& [text, word] : cases) EXPECT_NE(mistake(text).find(word), std::string::npos) << text << " -> " << mistake(text);
 }
 
+TEST(ServerConfig, NoListenerForTheBrokersAmongThemselves) {
+  auto properties = node("listeners=IN://:9092,CONTROLLER://:9093\nlistener.security.protocol.map=IN:PLAINTEXT,CONTROLLER:PLAINTEXT");
+  properties.erase("inter.broker.listener.name");
+  const auto config = ServerConfig::from(properties);
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message, "advertised.listeners has no listener PLAINTEXT for the brokers among themselves (it has IN): set "
+                                    "inter.broker.listener.name to the one that they are to use");
+  EXPECT_EQ(mistake("listeners=foo"), "listeners=foo: Unable to parse a listener name from foo");
+}
+
 TEST(ServerConfig, BrokerAloneAndControllerAlone) {
   const auto alone = server("process.roles=broker\nlisteners=PLAINTEXT://[::1]:0\ncontroller.quorum.voters=9@c:1");
   EXPECT_FALSE(alone.is_controller);

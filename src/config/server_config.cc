@@ -22,6 +22,7 @@ constexpr Former kFormer[] = {
     {"log.message.downconversion.enable", "messages are no longer converted for old clients"},
     {"log.message.format.version", "there is one record format now"},
     {"log.message.timestamp.difference.max.ms", "use log.message.timestamp.before.max.ms and log.message.timestamp.after.max.ms"},
+    {"replica.lag.max.messages", "replicas are out of sync by time alone: replica.lag.time.max.ms"},
     {"offset.storage", "offsets are always stored in the cluster"},
     {"broker.id.generation.enable", "node.id is always given"},
     {"reserved.broker.max.id", "node.id is always given"},
@@ -251,11 +252,16 @@ class ServerConfigReader {
     const bool plain = !given("listener.security.protocol.map");
     const auto& names = config_.controller_listener_names;
     const std::vector<std::string> unmapped = plain ? names : std::vector<std::string>{};
+    // Each step only where those before it were right: what follows from a mistake would blame settings that nobody made.
+    const size_t wrong = errors_.size();
     config_.listeners = listeners_of("listeners", unmapped);
+    if (errors_.size() != wrong) return;
     check_unique(config_.listeners);
     check_controller_listeners();
+    if (errors_.size() != wrong) return;
 
     const auto all = given("advertised.listeners") ? listeners_of("advertised.listeners", unmapped) : config_.listeners;
+    if (errors_.size() != wrong) return;
     for (const auto& listener : all) {
       if (listener.host == "0.0.0.0" && (given("advertised.listeners") || !config_.is_controller_listener(listener.name))) {
         complain(fmt::format("{}: advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.",
@@ -319,7 +325,11 @@ class ServerConfigReader {
     if (config_.advertised.empty()) {
       return complain("There must be at least one broker advertised listener. Perhaps all listeners appear in controller.listener.names?");
     }
-    if (!has_name(config_.advertised, config_.inter_broker_listener)) {
+    if (!has_name(config_.advertised, config_.inter_broker_listener) && !named && !given("security.inter.broker.protocol")) {
+      complain(fmt::format("advertised.listeners has no listener {} for the brokers among themselves (it has {}): set inter.broker.listener.name "
+                           "to the one that they are to use",
+                           config_.inter_broker_listener, names_of(config_.advertised)));
+    } else if (!has_name(config_.advertised, config_.inter_broker_listener)) {
       complain(fmt::format("inter.broker.listener.name must be a listener name defined in advertised.listeners: it is {}, they are {}",
                            config_.inter_broker_listener, names_of(config_.advertised)));
     }

@@ -1,16 +1,22 @@
 #include "main/serve.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include "base/log.h"
 #include "config/config.h"
@@ -26,6 +32,7 @@ namespace {
 struct Options {
   std::string file;
   std::vector<std::string> overrides;
+  bool daemon = false;
 };
 
 int complain(std::string_view what) {
@@ -84,7 +91,8 @@ std::string start_text(const server::Node& node, const config::ServerConfig& con
       SAMSA_VERSION, node.cluster_id(), settings.node_id, roles_text(settings), fmt::join(listeners, ", "),
       fmt::join(settings.log_dirs, ", "),
       metrics_at ? fmt::format("http://{}/metrics", metrics_at->to_string()) : std::string("not served"),
-      config.flag("samsa.durable.appends") ? "acknowledged records are synced to disk" : "acknowledged records are in the page cache, as Kafka's",
+      config.flag("samsa.durable.appends") ? "acknowledged records are synced to disk"
+                                           : "acknowledged records are in the page cache, as Kafka's",
       node.worlds().size(), std::chrono::duration<double, std::milli>(took).count());
 }
 
@@ -139,18 +147,61 @@ class Server {
   int code_ = 0;
 };
 
-int parse(std::vector<std::string> arguments, Options& options) {
+// The flags that stand before the file, as Kafka's kafka-server-start script takes them. -name and -loggc are about a Java machine.
+void take_script_flags(std::vector<std::string>& arguments, Options& options) {
+  while (!arguments.empty()) {
+    const std::string& first = arguments.front();
+    if (first == "-daemon") {
+      options.daemon = true;
+    } else if (first == "-name" && arguments.size() > 1) {
+      arguments.erase(arguments.begin());
+    } else if (first != "-loggc") {
+      return;
+    }
+    arguments.erase(arguments.begin());
+  }
+}
+
+// An exit code where there is nothing to serve: 0 after --help and --version, 1 where the command line is wrong.
+std::optional<int> parse(std::vector<std::string> arguments, Options& options) {
   CLI::App app("Runs a Samsa node: broker, controller or both.", "samsa serve");
+  app.set_version_flag("--version", fmt::format("samsa {}", SAMSA_VERSION));
   app.add_option("file", options.file, "server.properties; without it one node on 127.0.0.1:9092 with its data in ./data");
   app.add_option("--override", options.overrides, "key=value over the file's; may be given several times")->allow_extra_args(false);
+  app.footer("-daemon before all of them: in the background, with its output in logs/kafkaServer.out (LOG_DIR names another directory).");
+  take_script_flags(arguments, options);
   std::ranges::reverse(arguments);
   try {
     app.parse(arguments);
+  } catch (const CLI::ArgumentMismatch&) {
+    return complain("--override needs a setting: --override key=value");
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? -1 : code;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return complain(fmt::format("{} ('samsa serve --help' shows what there is)", error.what()));
   }
-  return 0;
+  return std::nullopt;
+}
+
+// True in the process that goes on as the daemon. Before any thread is made.
+Result<bool> become_daemon() {
+  const char* named = std::getenv("LOG_DIR");
+  const std::filesystem::path directory = named != nullptr && *named != 0 ? named : "logs";
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  const std::string path = directory / "kafkaServer.out";
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0) return fail(ErrorCode::kInvalidConfig, fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+  const pid_t child = fork();
+  if (child < 0) return fail(ErrorCode::kUnknownServerError, fmt::format("cannot go into the background: {}", std::strerror(errno)));
+  if (child == 0) {
+    setsid();
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nothing >= 0) dup2(nothing, STDIN_FILENO);
+    dup2(file, STDOUT_FILENO);
+    dup2(file, STDERR_FILENO);
+  }
+  close(file);
+  return child == 0;
 }
 
 }  // namespace
@@ -159,12 +210,17 @@ int serve(std::vector<std::string> arguments) {
   const auto began = std::chrono::steady_clock::now();
   std::signal(SIGPIPE, SIG_IGN);
   Options options;
-  if (const int code = parse(std::move(arguments), options); code != 0) return code < 0 ? 0 : code;
+  if (const auto code = parse(std::move(arguments), options)) return *code;
   auto properties = read_properties(options);
   if (!properties) return complain(properties.error().text());
   auto read = config::ServerConfig::from(std::move(*properties));
   if (!read) return complain(read.error().text());
   auto config = std::make_shared<const config::ServerConfig>(std::move(*read));
+  if (options.daemon) {
+    const auto daemon = become_daemon();
+    if (!daemon) return complain(daemon.error().text());
+    if (!*daemon) return 0;
+  }
   install_server_log();
   for (const auto& warning : config->warnings) SAMSA_LOG_WARN("{}", warning);
   for (const auto& name : config->unknown) SAMSA_LOG_WARN("unknown setting {} is ignored", name);

@@ -1,5 +1,9 @@
 #include "server/auto_topics.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 #include "base/log.h"
 #include "protocol/api/create_topics.h"
 #include "server/internal_topics.h"
@@ -40,6 +44,8 @@ CreateTopicsRequest::CreatableTopic describe(const NodeSettings& settings, const
   return topic;
 }
 
+constexpr size_t kReasonsKept = 1000;  // Names come from strangers.
+
 using Created = client::Reply<protocol::CreateTopicsResponse>;
 
 // Asks the active controller, wherever it is; in the client's name, or in this broker's for internal topics. On the metadata shard.
@@ -79,9 +85,15 @@ io::Task<> create(Shard& shard, std::vector<std::string> names, std::optional<me
   } else {
     for (const auto& topic : (*created)->topics) {
       const auto code = error_from_wire(topic.error_code);
-      if (code == ErrorCode::kNone || code == ErrorCode::kTopicAlreadyExists || !shard.may_complain()) continue;
-      SAMSA_LOG_WARN("cannot create topic {}: {} {}", topic.name.view(), error_name(code),
-                     topic.error_message ? topic.error_message->view() : std::string_view());
+      if (code == ErrorCode::kNone || code == ErrorCode::kTopicAlreadyExists) {
+        shard.not_created.erase(std::string(topic.name.view()));
+        continue;
+      }
+      // Clients ask several times a second for as long as it does not exist; the same reason is said once.
+      const std::string why = fmt::format("{} {}", error_name(code), topic.error_message ? topic.error_message->view() : std::string_view());
+      if (shard.not_created.size() > kReasonsKept) shard.not_created.clear();
+      if (std::exchange(shard.not_created[std::string(topic.name.view())], why) == why || !shard.may_complain()) continue;
+      SAMSA_LOG_WARN("cannot create topic {}: {}", topic.name.view(), why);
     }
   }
   for (const auto& name : names) shard.creating.erase(name);

@@ -11,10 +11,33 @@ using config::ServerConfig;
 std::chrono::milliseconds ms(const ServerConfig& config, std::string_view name) { return std::chrono::milliseconds(config.number(name)); }
 int32_t int32(const ServerConfig& config, std::string_view name) { return static_cast<int32_t>(config.number(name)); }
 
-// The names of Kafka's CompressionType ids, as offsets.topic.compression.codec has them.
+// offsets.topic.compression.codec (0 to 4, Kafka's CompressionType ids) as the compression.type that the topic gets: this node writes
+// its records uncompressed, and the topic's own setting does the rest.
 std::string codec_of_id(int64_t id) {
-  constexpr const char* kNames[] = {"uncompressed", "gzip", "snappy", "lz4", "zstd"};
+  constexpr const char* kNames[] = {"producer", "gzip", "snappy", "lz4", "zstd"};
   return id >= 0 && id < 5 ? kNames[id] : "producer";
+}
+
+Result<void> not_served(std::string_view setting, std::string_view value, std::string_view why) {
+  return fail(ErrorCode::kInvalidConfig, fmt::format("{}={}: {}", setting, value, why));
+}
+
+// What a cluster's safety may rest on and this node does not do yet is refused: to ignore it would serve everybody in the clear.
+Result<void> check_served(const ServerConfig& config) {
+  for (const auto& listener : config.listeners) {
+    if (listener.protocol == config::SecurityProtocol::kPlaintext) continue;
+    return not_served("listeners", config.text("listeners"),
+                      fmt::format("the listener {} has the security protocol {}, which is not served yet; PLAINTEXT is, by "
+                                  "listener.security.protocol.map={}:PLAINTEXT",
+                                  listener.name, config::security_protocol_name(listener.protocol), listener.name));
+  }
+  if (const auto name = config.text("authorizer.class.name"); !name.empty()) {
+    return not_served("authorizer.class.name", name, "authorizers are not served yet; without the setting everybody may do everything");
+  }
+  if (config.flag("remote.log.storage.system.enable")) {
+    return not_served("remote.log.storage.system.enable", "true", "tiered storage is not served yet; it has to be false");
+  }
+  return {};
 }
 
 void read_listeners(const ServerConfig& config, NodeSettings& into) {
@@ -142,6 +165,7 @@ void read_limits(const ServerConfig& config, NodeSettings& into) {
 }  // namespace
 
 Result<NodeSettings> NodeSettings::from(std::shared_ptr<const ServerConfig> config) {
+  TRY(check_served(*config));
   NodeSettings settings;
   settings.node_id = config->node_id.value;
   settings.broker = config->is_broker;

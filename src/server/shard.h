@@ -108,6 +108,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
 
   // Names that this shard is just having created (auto.create.topics.enable).
   std::unordered_set<std::string> creating;
+  std::map<std::string, std::string> not_created;  // Those that could not be, and what the log said of it.
   // Producer ids that this shard may hand out, [next, end).
   int64_t next_producer_id = 0;
   int64_t end_producer_id = 0;

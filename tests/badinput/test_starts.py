@@ -104,6 +104,19 @@ def test_setting_with_a_wrong_value(make_broker, name, value):
     fails(broker, name, value)
 
 
+@pytest.mark.samsa_only  # Apache Kafka serves these.
+@pytest.mark.parametrize(("name", "value"), [
+    ("listener.security.protocol.map", "PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:SSL"),
+    ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"), ("remote.log.storage.system.enable", "true"),
+])
+def test_what_is_not_served_is_refused(make_broker, name, value):
+    """Never in the clear for somebody who asked for more."""
+    broker = formatted(make_broker)
+    broker.overrides[name] = value
+    fails(broker, name, "not served yet")
+
+
 def test_meta_properties_are_noise(make_broker):
     broker = formatted(make_broker)
     (broker.data_dir / "meta.properties").write_bytes(b"\x00\xff noise \x01" * 10)

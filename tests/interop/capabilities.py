@@ -112,7 +112,7 @@ ALL = [
         }, without=frozenset({"acks", "create_configs", "idempotence", "null_header", "repeated_header", "static_member"}),
     ),
     Client(
-        "kcat", "1.7.1", python("kcat"), assignors=("range", "roundrobin"),
+        "kcat", "1.7.1", python("kcat"), assignors=("range", "roundrobin", "cooperative-sticky"),
         lacks=OPERATIONS - {
             "hello", "list_topics", "describe_topic", "produce", "open", "join", "assignment", "poll", "close", "list_offsets",
         }, without=frozenset({"timestamps", "empty_text", "null_record"}),

@@ -60,6 +60,10 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
+# Signals by which a process ends itself.
+CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
+
+
 class Broker:
     """start, stop (controlled), kill9, restart. Subclasses say which program runs."""
 
@@ -170,10 +174,13 @@ class Broker:
         return self.wait_exit(timeout)
 
     def kill9(self):
+        """Ends it. One that crashed by itself before that is a failure of whatever test it was for."""
         if self.process is not None:
+            ended = self.process.poll()
             self.process.kill()
             self.process.wait()
             self.process = None
+            assert ended is None or -ended not in CRASHES, f"{self.kind} ended by signal {-ended}; see {self.log_file}"
 
     def restart(self) -> "Broker":
         self.stop()

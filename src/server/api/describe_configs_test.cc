@@ -58,6 +58,17 @@ io::Task<int16_t> change(TestSite& site, int8_t type, std::string resource, std:
   co_return answer.responses.at(0).error_code;
 }
 
+// The cleaner asks for its settings after each pause, out of the image of that moment: it once kept a layer of one that had gone.
+TEST(Configs, ChangeWhileTheCleanerPauses) {
+  TestSite site({{"log.cleaner.backoff.ms", "1000"}});
+  site.run([&]() -> io::Task<> {
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(co_await change(site, kBroker, i % 2 == 0 ? "" : "1", {{"log.retention.ms", kSet, std::to_string(100'000 + i)}}), 0);
+      co_await io::sleep_for(site.world().loop, std::chrono::milliseconds(700));
+    }
+  });
+}
+
 TEST(Configs, LayersAndSources) {
   TestSite site({{"log.retention.ms", "5000"}});
   site.run([&]() -> io::Task<> {

@@ -46,9 +46,15 @@ class Running:
     def _read_notes(self):
         for raw in self._process.stderr:
             line = raw.decode()
-            if "rebalanced" in line:
-                given = line.partition("assigned:")[2] if "assigned:" in line else ""
-                self.held = sorted([topic, int(number)] for topic, number in re.findall(r"([^\s,]+) \[(\d+)\]", given))
+            if "rebalanced" not in line:
+                continue
+            named = [[topic, int(number)] for topic, number in re.findall(r"([^\s,]+) \[(\d+)\]", line)]
+            if "incremental assignment" in line:
+                self.held = sorted(self.held + named)
+            elif "incremental revoke" in line:
+                self.held = [one for one in self.held if one not in named]
+            else:
+                self.held = sorted(named) if "assigned:" in line else []
 
     def close(self):
         self._process.terminate()
@@ -65,7 +71,7 @@ class Kcat(Driver):
     NAME = "kcat"
     VERSION = re.search(r"Version (\S+)", subprocess.run(["kcat", "-V"], capture_output=True, text=True).stdout)[1]
     CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
-    ASSIGNORS = ["range", "roundrobin"]
+    ASSIGNORS = ["range", "roundrobin", "cooperative-sticky"]
 
     def command(self, *arguments: str) -> list[str]:
         return ["kcat", "-b", self.bootstrap, "-X", "fetch.wait.max.ms=100", *arguments]
