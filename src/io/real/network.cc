@@ -88,12 +88,14 @@ Address local_address(int fd) {
   return local.to_address();
 }
 
-// Binds and listens on one socket address; the descriptor, or -errno.
-int listen_on(const SocketAddress& at, bool any_host) {
+// Binds and listens on one socket address; the descriptor, or -errno. Accepted sockets inherit the buffers.
+int listen_on(const SocketAddress& at, bool any_host, const SocketBuffers& buffers) {
   const int fd = ::socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (at.storage.ss_family == AF_INET6) set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, any_host ? 0 : 1);
+  if (buffers.send >= 0) set_flag(fd, SOL_SOCKET, SO_SNDBUF, buffers.send);
+  if (buffers.receive >= 0) set_flag(fd, SOL_SOCKET, SO_RCVBUF, buffers.receive);
   if (::bind(fd, at.get(), at.size) == 0 && ::listen(fd, kBacklog) == 0) return fd;
   const int error = errno;
   ::close(fd);
@@ -156,7 +158,7 @@ Result<std::unique_ptr<Listener>> RealNetwork::listen(const Address& address) {
   }
   int error = 0;
   for (const auto& candidate : candidates) {
-    const int fd = listen_on(candidate, address.host.empty());
+    const int fd = listen_on(candidate, address.host.empty(), buffers_);
     if (fd >= 0) {
       Address bound = local_address(fd);
       if (!address.host.empty()) bound.host = address.host;

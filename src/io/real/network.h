@@ -12,9 +12,15 @@
 
 namespace samsa::io::real {
 
+// What the system may hold of each accepted connection, in bytes, to be sent and to be read; -1: it decides itself.
+struct SocketBuffers {
+  int send = -1;
+  int receive = -1;
+};
+
 class RealNetwork final : public Network {
  public:
-  RealNetwork(EpollLoop& loop, BlockingPool& pool) : loop_(loop), pool_(pool) {}
+  RealNetwork(EpollLoop& loop, BlockingPool& pool, SocketBuffers buffers) : loop_(loop), pool_(pool), buffers_(buffers) {}
 
   Result<std::unique_ptr<Listener>> listen(const Address& address) override;
   Task<Result<std::unique_ptr<Stream>>> connect(const Address& address, Duration timeout) override;
@@ -23,6 +29,7 @@ class RealNetwork final : public Network {
  private:
   EpollLoop& loop_;
   BlockingPool& pool_;
+  const SocketBuffers buffers_;
 };
 
 }  // namespace samsa::io::real

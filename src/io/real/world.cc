@@ -35,7 +35,8 @@ void raise_descriptor_limit() {
 }
 
 struct Shard {
-  Shard(int index, BlockingPool& reads, BlockingPool& syncs) : loop(index, entropy()), disk(loop, reads, syncs), network(loop, reads) {}
+  Shard(int index, BlockingPool& reads, BlockingPool& syncs, SocketBuffers buffers)
+      : loop(index, entropy()), disk(loop, reads, syncs), network(loop, reads, buffers) {}
   EpollLoop loop;
   RealDisk disk;
   RealNetwork network;
@@ -48,7 +49,7 @@ struct RealNode::Parts {
   explicit Parts(RealNodeOptions o) : options(std::move(o)), reads(threads(options.read_threads)), syncs(threads(options.sync_threads)) {
     raise_descriptor_limit();
     const int count = options.shards > 0 ? options.shards : usable_processors();
-    for (int i = 0; i < count; ++i) shards.emplace_back(i, reads, syncs);
+    for (int i = 0; i < count; ++i) shards.emplace_back(i, reads, syncs, options.buffers);
     for (auto& shard : shards) worlds.push_back({shard.loop, shard.disk, shard.network});
   }
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 
+#include "io/real/network.h"
 #include "io/world.h"
 
 namespace samsa::io::real {
@@ -19,6 +20,7 @@ struct RealNodeOptions {
   int shards = 0;        // 0: one per processor that this process may use.
   int read_threads = 4;  // For cold reads and name look-ups. Threads start when they are first needed.
   int sync_threads = 4;  // For fdatasync.
+  SocketBuffers buffers;  // Of the connections that it accepts.
   // Called first on the thread of every shard, to install log sinks and the like.
   std::function<void(int shard)> on_shard_start;
 };
