@@ -367,6 +367,8 @@ io::Task<> Node::stop() {
   if (metrics_listener_) co_await metrics_listener_->stop();
   co_await background_.join();
   if (metadata_started_) {
+    // First of all, as others may be waiting for a commit that does not come any more when a whole cluster stops.
+    if (metadata_->controller() != nullptr) co_await metadata_->controller()->stop();
     co_await isr_sender_->stop();
     co_await directory_assigner_->stop();
     co_await metadata_->publisher().stop();

@@ -92,6 +92,7 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
 io::Task<> Shard::on_image(metadata::ImagePtr before, metadata::ImagePtr now) {
   image_ = now;
   leaders_changed_.notify_all();
+  if (before && !before->brokers.same_as(now->brokers)) note_deaths(*before, *now);
   const bool same_for_groups = before && before->topics.same_as(now->topics) && before->brokers.same_as(now->brokers) &&
                                before->configs.same_as(now->configs) && before->features.same_as(now->features);
   if (!same_for_groups) groups_.set_image(now);
@@ -396,7 +397,22 @@ namespace {
 // A controller that finds a dead process needs less than this. Should it have to wait for the session, nobody waits with it for long.
 constexpr std::chrono::milliseconds kLostFor{1000};
 constexpr std::chrono::milliseconds kPatience{500};
+constexpr std::chrono::milliseconds kDeathIsNews{5000};
 }  // namespace
+
+void Shard::note_deaths(const metadata::MetadataImage& before, const metadata::MetadataImage& now) {
+  now.brokers.for_each([&](int32_t id, const metadata::BrokerImage& broker) {
+    const auto* earlier = before.broker(id);
+    const bool died = broker.fenced && !broker.in_controlled_shutdown && earlier != nullptr && !earlier->fenced;
+    if (died) died_[id] = io::after(world_.loop.now(), kDeathIsNews);
+    if (!broker.fenced) died_.erase(id);
+  });
+}
+
+bool Shard::just_died(int32_t broker) const {
+  const auto found = died_.find(broker);
+  return found != died_.end() && world_.loop.now() < found->second;
+}
 
 // Whichever shard notices, clients ask on all of them.
 void Shard::leader_lost(int32_t broker) {

@@ -95,6 +95,9 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   // the dead one, and would not ask again soon.
   [[nodiscard]] bool has_lost_leaders() const { return !lost_leaders_.empty(); }
   io::Task<> await_new_leaders(const std::vector<std::string_view>* topics);
+  // A broker that was fenced a moment ago, and not because it stopped. Clients are told of it for a while yet: librdkafka forgets a broker that is
+  // named no more with the partitions that it is just moving away from it, and finds those again after a second.
+  [[nodiscard]] bool just_died(int32_t broker) const;
   // Whether a line about what a client sent may go to the log now. The others are counted and told in sum.
   bool may_complain() { return complaints_.admit(world_.loop.now()); }
   // Runs in the background until the shard stops.
@@ -128,6 +131,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void leader_found(int32_t broker) override;
   io::Task<> checkpoint() override;
 
+  void note_deaths(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
   [[nodiscard]] bool leaders_are_changing(const std::vector<std::string_view>* topics) const;
   void apply_throttles(const metadata::MetadataImage& now);
   [[nodiscard]] int32_t min_isr(const metadata::MetadataImage& image, std::string_view topic) const;
@@ -182,6 +186,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Signal stop_signal_;
   bool loaded_ = false;
   bool stopping_ = false;
+  std::map<int32_t, io::MonoTime> died_;  // Brokers that were fenced, and how long that is news.
 };
 
 }  // namespace samsa::server

@@ -21,6 +21,12 @@ TEST(StorageFilesFuzz, EveryFileDamagedInEveryWay) {
   }
 }
 
+// Found by the fuzzer.
+TEST(StorageFilesFuzz, Found) {
+  // A segment that ends with a batch by its header, far below what its index knows, and a truncation beyond that end.
+  fuzz_storage_files(Buffer{0x3d, 0x21, 0x07, 0x32, 0x21, 0x07, 0x38});
+}
+
 TEST(StorageFilesFuzz, TextsAndSnapshots) {
   std::mt19937_64 random(7);
   std::vector<Buffer> seeds{{}, Buffer{0}};

@@ -241,7 +241,6 @@ Result<uint64_t> Segment::truncate_to(Offset offset) {
       next = place.last_offset + 1;
       return false;
     }));
-    if (end >= size_) return uint64_t{0};
     offset = std::min(offset, next);
     TRY(offsets_.visit([&](const OffsetPosition& entry) {
       if (entry.position >= end) offset = std::min(offset, entry.offset);

@@ -37,8 +37,8 @@ class Describing {
 void Describing::brokers() {
   std::vector<int32_t> alive;
   image_->brokers.for_each([&](int32_t id, const metadata::BrokerImage& broker) {
-    if (broker.fenced) return;
-    alive.push_back(id);
+    if (broker.fenced && !context_.shard.just_died(id)) return;
+    if (!broker.fenced) alive.push_back(id);
     const auto* endpoint = broker.endpoint(context_.connection.listener);
     if (endpoint == nullptr) return;
     auto& answer = response_.brokers.emplace_back();
