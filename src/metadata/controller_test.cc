@@ -167,6 +167,7 @@ TEST(Controller, CreatesTopicsAndRefusesBadOnes) {
   EXPECT_EQ(f.create("none", 1, 0).topics[0].error_code, 38);
   EXPECT_EQ(f.create("conf", 1, 1, {{"bad.key", "x"}}).topics[0].error_code, 40);
   EXPECT_EQ(f.create("huge", 20000, 1).topics[0].error_code, 44);
+  EXPECT_EQ(f.create("huge", 1'000'000'000, 1).topics[0].error_message->str(), "Excessively large number of partitions per request.");
 }
 
 TEST(Controller, PlacementUsesRacksAndLiveBrokers) {

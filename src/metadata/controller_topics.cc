@@ -114,7 +114,6 @@ class TopicCreation {
     }
     const int32_t count = topic.num_partitions == -1 ? settings_.default_partitions : topic.num_partitions;
     const int16_t factor = topic.replication_factor == -1 ? settings_.default_replication_factor : topic.replication_factor;
-    if (count > settings_.max_records_per_operation) return fail(ErrorCode::kPolicyViolation, std::string(kTooLarge));
     const auto refuse = [&](std::string_view why) {
       return fail(ErrorCode::kInvalidReplicationFactor, fmt::format("Unable to replicate the partition {} time(s): {}", factor, why));
     };
@@ -184,6 +183,16 @@ class TopicCreation {
   std::vector<Buffer> records_;
 };
 
+// How many partitions the whole request asks for.
+int64_t partitions_of(const CreateTopicsRequest& request, int32_t standard) {
+  int64_t sum = 0;
+  for (const auto& topic : request.topics) {
+    if (!topic.assignments.empty()) sum += static_cast<int64_t>(topic.assignments.size());
+    else if (topic.num_partitions == -1) sum += standard;
+    else sum += std::max(0, topic.num_partitions);
+  }
+  return sum;
+}
 }  // namespace
 
 Decision<CreateTopicsResponse> Controller::create_topics(const CreateTopicsRequest& request, const CallContext& context) const {
@@ -191,6 +200,7 @@ Decision<CreateTopicsResponse> Controller::create_topics(const CreateTopicsReque
   std::map<std::string_view, int> names;
   for (const auto& topic : request.topics) ++names[topic.name.view()];
   TopicCreation creation(*this, configs_, context);
+  const bool too_many = partitions_of(request, settings_.default_partitions) > settings_.max_records_per_operation;
   std::set<std::string_view> refused;
   std::set<std::string> normalized;  // Names that this request creates, for collisions among themselves.
   for (const auto& topic : request.topics) {
@@ -203,6 +213,8 @@ Decision<CreateTopicsResponse> Controller::create_topics(const CreateTopicsReque
       created = fail(ErrorCode::kInvalidRequest, "Duplicate topic name.");
     } else if (name == "__cluster_metadata") {
       created = fail(ErrorCode::kTopicAuthorizationFailed, "Authorization failed.");
+    } else if (too_many) {
+      created = fail(ErrorCode::kPolicyViolation, "Excessively large number of partitions per request.");
     } else {
       created = creation.create(topic, result);
     }

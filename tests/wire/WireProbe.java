@@ -30,7 +30,7 @@ import org.apache.kafka.common.protocol.types.TaggedFields;
 
 /**
  * The same pipe as samsa_wire_probe, with Apache Kafka's own classes: "generate SEED COUNT CLASSES" and "check CLASSES". CLASSES is
- * a file of lines "message class". "errors" prints the table of errors as "code NAME retriable". Lines of a version that this Kafka does not have are counted as skipped.
+ * a file of lines "message class". "errors" prints the table of errors as "code NAME retriable text". Lines of a version that this Kafka does not have are counted as skipped.
  */
 public final class WireProbe {
     private static final String[] PIECES = {"a", "topic", "-7", "Z.", "\u00e4", "\u20ac", "_", "0"};
@@ -47,7 +47,9 @@ public final class WireProbe {
         if (args[0].equals("generate")) {
             new WireProbe(Long.parseLong(args[1])).generate(Integer.parseInt(args[2]), classes(args[3]), out);
         } else if (args[0].equals("errors")) {
-            for (Errors error : Errors.values()) out.println(error.code() + " " + error + " " + (error.exception() instanceof RetriableException));
+            for (Errors error : Errors.values()) {
+                out.println(error.code() + " " + error + " " + (error.exception() instanceof RetriableException) + " " + error.message());
+            }
         } else {
             good = check(classes(args[1]), out);
         }

@@ -79,13 +79,26 @@ def test_we_read_what_kafka_writes(kafka):
     assert result.stdout == f"checked {kafka.versions() * int(COUNT)}\n"
 
 
+def errors_of(kafka: Kafka) -> list[tuple[str, ...]]:
+    """Code, name, whether it may be tried again, and text."""
+    return [tuple(line.split(" ", 3)) for line in kafka.run("errors").stdout.splitlines()]
+
+
 def test_the_table_of_errors(kafka):
-    """base/errors.def has Kafka's codes and names, each once, and says the same of what may be tried again."""
-    theirs = [tuple(line.split()) for line in kafka.run("errors").stdout.splitlines()]
+    """base/errors.def has Kafka's codes, names and texts, each once, and says the same of what may be tried again.
+
+    The texts are those of the oldest version that knows the error: a later one may say the same thing in other words.
+    """
+    theirs = errors_of(kafka)
+    assert len(theirs) > 130
     table = (REPO / "src" / "base" / "errors.def").read_text()
-    ours_all = [(code, name, retriable) for name, code, retriable in re.findall(r"^SAMSA_ERROR\(\w+, (\w+), (-?\d+), (\w+), \".+\"\)$", table, re.M)]
+    found = re.findall(r'^SAMSA_ERROR\(\w+, (\w+), (-?\d+), (\w+), "(.+)"\)$', table, re.M)
+    ours_all = [(code, name, retriable, text) for name, code, retriable, text in found]
     assert len(ours_all) == table.count("\nSAMSA_ERROR(") == len({row[0] for row in ours_all})
-    last = max(int(code) for code, _, _ in theirs)
-    assert sorted(row for row in ours_all if int(row[0]) <= last) == sorted(theirs)
+    last = max(int(code) for code, _, _, _ in theirs)
+    assert sorted(row[:3] for row in ours_all if int(row[0]) <= last) == sorted(row[:3] for row in theirs)
+    texts = {row[0]: row[3] for row in theirs}
     if kafka.version == VERSIONS[-1]:
         assert max(int(row[0]) for row in ours_all) == last
+        texts |= {row[0]: row[3] for row in errors_of(Kafka(VERSIONS[0]))}
+    assert {row[0]: row[3] for row in ours_all if int(row[0]) <= last} == texts
