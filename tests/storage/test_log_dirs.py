@@ -128,8 +128,33 @@ def test_what_cannot_be_moved(node):
 
 
 def cordon(admin, value):
+    configure(admin, "cordoned.log.dirs", value)
+
+
+def test_moved_no_faster_than_allowed(node):
+    admin = create_topic(node)
+    limit = "replica.alter.log.dirs.io.max.bytes.per.second"
+    configure(admin, limit, "400000")
+    load = Load(node, size=4000)
+    load.wait_for_more(2000)
+    load.stop()
+    here = place(node, 0)[0]
+    to = next(d for d in node.dirs if d != here)
+    began = time.monotonic()
+    assert alter(node, to, "t", 0) == {0: 0}
+    time.sleep(1)
+    held = place(node, 0)
+    # Two megabytes and more at 400 kB/s; a machine that stood still for five seconds proves nothing.
+    assert held == (here, to) or time.monotonic() - began > 5
+    configure(admin, limit, str(1 << 40))
+    wait_until(lambda: place(node, 0) == (to, None), 120, "not moved")  # The pause under way ends first.
+    assert_nothing_lost(load, read_back(node))
+    assert node.stop() == 0
+
+
+def configure(admin, name, value):
     resource = ConfigResource(ResourceType.BROKER, "1")
-    resource.add_incremental_config(ConfigEntry("cordoned.log.dirs", value, incremental_operation=AlterConfigOpType.SET))
+    resource.add_incremental_config(ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET))
     for done in admin.incremental_alter_configs([resource]).values():
         done.result(60)
 
