@@ -203,7 +203,7 @@ def test_unregister(cluster, tool):
     wait_for(lambda: "in progress" not in tool("kafka-reassign-partitions", "--verify", "--reassignment-json-file", plan), what="the end of the draining", pause=0.5)
     assert cluster[5].stop() == 0
     assert "Broker 5 is no longer registered" in tool("kafka-cluster", "unregister", "--id", 5)
-    assert str(cluster[5].port) not in tool("kafka-cluster", "list-endpoints", "--include-fenced-brokers")
+    wait_for(lambda: str(cluster[5].port) not in tool("kafka-cluster", "list-endpoints", "--include-fenced-brokers"), what="nobody who knows it", pause=0.2)
     assert "not currently registered" in tool("kafka-cluster", "unregister", "--id", 5, code=1)
 
 
