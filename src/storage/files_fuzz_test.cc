@@ -25,6 +25,8 @@ TEST(StorageFilesFuzz, EveryFileDamagedInEveryWay) {
 TEST(StorageFilesFuzz, Found) {
   // A segment that ends with a batch by its header, far below what its index knows, and a truncation beyond that end.
   fuzz_storage_files(Buffer{0x3d, 0x21, 0x07, 0x32, 0x21, 0x07, 0x38});
+  // A time index with an entry below the segment's base.
+  fuzz_storage_files(Buffer{0x3f, 0xad, 0xad, 0xad, 0xad, 0xad, 0xad, 0xad, 0xad, 0xad, 0x0c});
 }
 
 TEST(StorageFilesFuzz, TextsAndSnapshots) {

@@ -308,7 +308,11 @@ Result<TimestampEntry> Segment::max_timestamp() {
   TRY_ASSIGN(max_, times_.last());
   // What lies before the last offset entry is covered by the time index; the tail behind it is looked at.
   TRY_ASSIGN(const auto last, offsets_.last());
-  const uint64_t position = last && last->position < size_ ? last->position : 0;
+  uint64_t position = last && last->position < size_ ? last->position : 0;
+  if (max_.offset < base_) {  // Damage: then all of it is looked at.
+    max_ = {kNoTimestamp, base_};
+    position = 0;
+  }
   TRY(scan(position, [&](const BatchPlace& place) {
     if (place.max_timestamp > max_.timestamp) max_ = {place.max_timestamp, place.last_offset};
     return false;
