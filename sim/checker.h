@@ -14,11 +14,12 @@
 //   int-...                  the last three within one poll or one transaction
 //   two-owners               two members held a partition in one generation
 //   nonmonotonic-commit      a group's committed offset went back
-//   lost-commit              a committed offset was acknowledged and a later read found a smaller one
+//   lost-commit              a committed offset was acknowledged, a later read found a smaller one, and so does the last read
 //   compaction-lost-value    the last acknowledged value of a key is not what is read in the end
 //
 // Allowed by Kafka's own model, and named so that nobody takes their absence for a promise: G0 and G1c-ww (circles over the order of
-// writes: transactions do not own what they write to), poll-skip across sessions, and the classes that Model::read_committed turns on.
+// writes: transactions do not own what they write to), poll-skip across sessions, stale-commit-read (a coordinator that was replaced and does
+// not know it yet answers with the offsets it knew; later reads find the newer ones), and the classes that Model::read_committed turns on.
 #pragma once
 
 #include <string>

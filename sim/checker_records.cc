@@ -122,7 +122,9 @@ void check_compaction(const History& history, std::vector<Anomaly>& found) {
   using Key = std::pair<TopicPartition, std::string>;
   std::map<Key, Last> written;
   std::map<Key, Last> read;
+  std::set<Key> maybe_deleted;  // A deletion was sent and nobody knows what became of it.
   for (const auto& send : history.sends) {
+    if (send.tombstone && send.outcome == Outcome::kUnknown) maybe_deleted.insert({send.partition, send.key});
     if (send.outcome != Outcome::kOk || send.key.empty()) continue;
     auto& last = written[{send.partition, send.key}];
     if (send.offset > last.offset) last = {send.offset, send.value, send.tombstone};
@@ -137,7 +139,7 @@ void check_compaction(const History& history, std::vector<Anomaly>& found) {
   for (const auto& [key, last] : written) {
     const auto there = read.find(key);
     if (there == read.end()) {
-      if (last.tombstone) continue;  // Deleted, and the tombstone itself may go.
+      if (last.tombstone || maybe_deleted.contains(key)) continue;  // Deleted, and the tombstone itself may go.
       found.push_back({"compaction-lost-value", fmt::format("key {} of {}: {} at {} was acknowledged, the key is gone", key.second,
                                                             key.first.to_string(), last.value, last.offset)});
     } else if (there->second.offset < last.offset) {

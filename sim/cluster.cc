@@ -127,6 +127,7 @@ io::Task<> SimCluster::serve(io::Worlds worlds, server::NodeSettings settings, M
 void SimCluster::start(size_t index) {
   Member& member = members_[index];
   auto config = config::ServerConfig::from(properties_of(index));
+  if (!config) fmt::print(stderr, "{}\n", config.error().text());
   SAMSA_ASSERT(config.has_value(), "the properties are refused");
   auto settings = server::NodeSettings::from(std::make_shared<const config::ServerConfig>(std::move(*config)));
   SAMSA_ASSERT(settings.has_value(), "the settings are refused");
@@ -206,7 +207,7 @@ std::string SimCluster::what_is_missing() const {
   if (!now) return missing + "; there is no image";
   now->topics.for_each([&](const std::string& name, const metadata::TopicImage& topic) {
     topic.partitions.for_each([&](PartitionIndex index, const metadata::PartitionImage& p) {
-      if (p.leader >= 0 && p.isr.size() == p.replicas.size()) return;
+      if (p.leader >= 0 && p.isr.size() == p.replicas.size() && !p.reassigning()) return;
       missing += fmt::format("; {}-{} has leader {}, replicas [{}], ISR [{}]", name, index, p.leader, fmt::join(p.replicas, ","),
                              fmt::join(p.isr, ","));
     });

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "protocol/record_batch.h"
 
@@ -13,7 +14,25 @@ void Invariants::say(std::string text) {
   broken_.push_back(fmt::format("at {:.6f} s: {}", static_cast<double>(cluster_.now_ns()) / 1e9, text));
 }
 
+void Invariants::note_watched() {
+  const size_t dash = watched_.rfind('-');
+  const std::string topic = watched_.substr(0, dash);
+  const PartitionIndex index = std::atoi(watched_.c_str() + dash + 1);
+  std::string state;
+  for (size_t i = 0; i < cluster_.size(); ++i) {
+    const auto replica = cluster_.partition(i, topic, index);
+    if (!replica) continue;
+    state += fmt::format(" n{}:{} epoch {} [{},{}) hw {} isr [{}];", i + 1, replica->is_leader() ? "leader" : "follows " + std::to_string(replica->leader()),
+                         replica->leader_epoch(), replica->log().log_start_offset(), replica->log().log_end_offset(), replica->high_watermark(),
+                         fmt::join(replica->isr(), ","));
+  }
+  if (state == watched_state_) return;
+  watched_state_ = state;
+  cluster_.world().note("watch", watched_ + ":" + state);
+}
+
 void Invariants::look() {
+  if (!watched_.empty()) note_watched();
   for (size_t i = 0; i < cluster_.size(); ++i) {
     if (!cluster_.member(i).serves()) continue;
     look_at_quorum(i);
@@ -48,8 +67,9 @@ void Invariants::look_at_partitions(size_t index) {
     for (const auto& [key, partition] : member.node->shard(s).partitions()) {
       const PartitionKey name{key.topic.to_string(), key.partition};
       auto& state = replicas_[{index, name}];
-      if (state.boot != member.machine->host().boot) state = {};
+      if (state.boot != member.machine->host().boot || state.replica.lock() != partition) state = {};
       state.boot = member.machine->host().boot;
+      state.replica = partition;
       const std::string words = partition->name().to_string();
       if (partition->leader_epoch() < state.epoch) {
         say(fmt::format("node {}: {} went from leader epoch {} to {}", member.id, words, state.epoch, partition->leader_epoch()));

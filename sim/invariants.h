@@ -26,11 +26,14 @@ class Invariants {
   void compare_logs(int lying);
   // What was found wrong, in words; each thing once.
   [[nodiscard]] const std::vector<std::string>& broken() const { return broken_; }
+  // Notes every change of that partition ("topic-0") in the trace from now on.
+  void watch(std::string partition) { watched_ = std::move(partition); }
   [[nodiscard]] uint64_t batches_compared() const { return batches_compared_; }
 
  private:
   struct ReplicaState {
     uint64_t boot = 0;
+    std::weak_ptr<replication::Partition> replica;  // Another object: the replica was removed and came back.
     LeaderEpoch epoch = -1;
     Offset high_watermark = -1;
   };
@@ -46,6 +49,7 @@ class Invariants {
   void look_at_partitions(size_t index);
   void look_at_commit(const replication::Partition& leader);
   void compare_replica(size_t index, const std::string& directory, const PartitionKey& key, Offset until, std::map<Offset, BatchMark>& truth);
+  void note_watched();
   void say(std::string text);
 
   SimCluster& cluster_;
@@ -58,6 +62,8 @@ class Invariants {
   std::set<std::string> said_;
   std::vector<std::string> broken_;
   uint64_t batches_compared_ = 0;
+  std::string watched_;
+  std::string watched_state_;
 };
 
 }  // namespace samsa::sim

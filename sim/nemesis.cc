@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "protocol/record_batch.h"
+
 namespace samsa::sim {
 namespace {
 
@@ -43,7 +45,8 @@ std::optional<FaultPlan> parse_faults(std::string_view text, io::Random& random)
   if (text == "none") return plan;
   if (text == "all" || text == "default") {
     for (const auto& rate : kFaultRates) {
-      if (text == "all" || random.one_in(3)) plan.rates.push_back(rate);
+      const bool drawn = text == "all" || random.one_in(3);
+      if (drawn && !rate.beyond) plan.rates.push_back(rate);
     }
     return plan;
   }
@@ -134,6 +137,7 @@ bool Nemesis::strike_process(FaultKind kind, size_t victim) {
     case FaultKind::kCrash:
     case FaultKind::kPower:
       if (kind == FaultKind::kPower && !durable_ && !may_damage(victim)) return false;
+      if (kind == FaultKind::kCrash && !durable_ && damaged_ >= 0 && static_cast<size_t>(damaged_) != victim) return false;
       cluster_.crash(victim, kind == FaultKind::kPower ? CrashKind::kPower : CrashKind::kProcess);
       after(100ms, random().one_in(3) ? 8s : 1s, [this, victim] { start_again(victim); });
       return true;
@@ -210,9 +214,13 @@ bool Nemesis::strike_disk(FaultKind kind, size_t victim) {
     after(500ms, 6s, [this] { world().faults().slow_sync = calm_.slow_sync; });
     return true;
   }
-  if (kind == FaultKind::kDiskFull) {
+  if (kind == FaultKind::kDiskFull) {  // The process may end of it.
+    if (!member.serves() || !may_damage(victim)) return false;
     machine.files().capacity_bytes = machine.files().used_bytes() + static_cast<uint64_t>(random().between(0, 20'000));
-    after(1s, 8s, [&machine] { machine.files().capacity_bytes = 1ULL << 40; });
+    after(1s, 8s, [this, &machine] {
+      machine.files().capacity_bytes = 1ULL << 40;
+      --damaged_starts_;  // It need not have ended.
+    });
     return true;
   }
   const bool rots = kind != FaultKind::kDiskError;
@@ -226,12 +234,11 @@ bool Nemesis::strike_disk(FaultKind kind, size_t victim) {
     own.read_error = 0.005;
     own.write_error = 0.01;
     own.sync_error = 0.05;
-  } else if (kind == FaultKind::kBitRot) {
-    own.bit_rot = 0.02;
-  } else {
+  } else if (kind == FaultKind::kMisdirected) {
     own.misdirected_write = 0.02;
   }
   machine.host().disk_faults = own;
+  if (kind == FaultKind::kBitRot) rot(machine);
   after(500ms, 5s, [this, victim, &machine] {
     machine.host().disk_faults.reset();
     if (machine.up()) cluster_.crash(victim);  // Its operator starts it anew, on a new disk where the old one told lies.
@@ -240,8 +247,38 @@ bool Nemesis::strike_disk(FaultKind kind, size_t victim) {
   return true;
 }
 
+// Flips a few bits in the records of the machine's logs, each behind the header of some batch.
+bool Nemesis::rot(io::sim::SimNode& machine) {
+  const auto data = machine.files().find("/data");
+  std::vector<std::shared_ptr<io::sim::Inode>> files;
+  for (const auto& [directory, inode] : data->entries) {
+    if (!inode->directory || directory.starts_with("__cluster_metadata")) continue;
+    for (const auto& [name, file] : inode->entries) {
+      if (name.ends_with(".log") && file->file.bytes().size() > protocol::kBatchHeaderSize) files.push_back(file);
+    }
+  }
+  for (int64_t left = files.empty() ? 0 : random().between(1, 5); left > 0; --left) {
+    auto& content = files[random().below(files.size())]->file;
+    const uint64_t wanted = random().below(content.bytes().size());
+    uint64_t at = 0;
+    while (true) {  // To the batch in which that byte stands.
+      const uint64_t length = 12 + static_cast<uint64_t>(load_be<uint32_t>(content.bytes().data() + at + 8));
+      if (at + length > content.bytes().size()) break;
+      if (wanted < at + length) {
+        const uint64_t covered = std::max(wanted, at + 21);  // Offset, length, epoch, magic and CRC come first.
+        if (covered < at + length) content.flip_bit(covered, static_cast<int>(random().below(8)));
+        break;
+      }
+      at += length;
+      if (at + protocol::kBatchHeaderSize > content.bytes().size()) break;
+    }
+  }
+  return !files.empty();
+}
+
 bool Nemesis::may_damage(size_t index) {
   if (damaged_ >= 0 && static_cast<size_t>(damaged_) != index) return false;
+  if (damaged_ < 0 && !cluster_.whole()) return false;
   damaged_ = static_cast<int>(index);
   damaged_starts_ = cluster_.member(index).starts;
   return true;

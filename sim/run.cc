@@ -55,7 +55,7 @@ ClusterPlan draw_plan(const RunOptions& options, io::Random& random, bool& durab
   one_of("log.initial.task.delay.ms", {"100", "30000"});
   one_of("log.retention.check.interval.ms", {"1000", "300000"});
   one_of("auto.leader.rebalance.enable", {"true", "false"});
-  one_of("samsa.open.files", {"8", "4000"});
+  one_of("samsa.open.files", {"64", "4000"});
   return plan;
 }
 
@@ -101,6 +101,8 @@ class Run {
     cluster_ = std::make_unique<SimCluster>(options.seed, std::move(plan));
     clients_ = std::make_unique<ClientSide>(*cluster_, history_);
     invariants_ = std::make_unique<Invariants>(*cluster_);
+    cluster_->world().trace().keep = std::max<size_t>(options.trace_lines, 1);
+    invariants_->watch(options.watch);
     nemesis_ = std::make_unique<Nemesis>(*cluster_, faults_, durable_);
   }
 
@@ -208,7 +210,7 @@ class Run {
     report.virtual_seconds = static_cast<double>(cluster_->now_ns()) / 1e9;
     report.events = cluster_->world().trace().events();
     report.digest = cluster_->world().digest();
-    if (!report.violations.empty()) report.trace = cluster_->world().trace().recent(options_.trace_lines);
+    if (options_.keep_trace || !report.violations.empty()) report.trace = cluster_->world().trace().recent(options_.trace_lines);
     return report;
   }
   std::string setting() const {
@@ -254,7 +256,7 @@ RunReport run(const RunOptions& options) {
 }
 
 std::string replay_line(const RunOptions& options) {
-  std::string line = fmt::format("build/release/samsa-sim --seed {} --workload {}", options.seed, options.workload);
+  std::string line = fmt::format("build/release/samsa-sim{} --seed {} --workload {}", options.mutant.empty() ? "" : "-mutants", options.seed, options.workload);
   if (options.nodes > 0) line += fmt::format(" --nodes {}", options.nodes);
   if (options.time.count() > 0) line += fmt::format(" --time {:g}", static_cast<double>(options.time.count()) / 1000);
   if (options.faults != "default") line += " --faults " + options.faults;

@@ -19,6 +19,8 @@ struct RunOptions {
   std::string faults = "default";       // nemesis.h, parse_faults.
   std::string mutant;                   // Builds with mutants only: the defect to switch on.
   size_t trace_lines = 150;
+  bool keep_trace = false;              // Of good runs, too.
+  std::string watch;                    // "topic-0": each change of that partition goes into the trace (and the digest).
 };
 
 struct RunReport {

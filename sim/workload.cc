@@ -88,6 +88,10 @@ std::string text_of_value(Value value, size_t padding) { return fmt::format("{} 
 const std::vector<WorkloadEntry>& workloads() {
   static const std::vector<WorkloadEntry> all = {
       {"log", "producers of every kind and readers of several topics; every value is a register written once", &make_log_workload},
+      {"group", "members of groups that come and go, read and commit", &make_group_workload},
+      {"compact", "keys that change their values and are deleted, with the cleaner at work", &make_compact_workload},
+      {"admin", "topics created and deleted, partitions, configs, reassignments, elections, beside traffic", &make_admin_workload},
+      {"quorum", "voters added to and removed from the quorum, feature levels, beside traffic", &make_quorum_workload},
   };
   return all;
 }

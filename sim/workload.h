@@ -96,5 +96,9 @@ const WorkloadEntry* find_workload(std::string_view name);
 
 // workload_*.cc
 std::unique_ptr<Workload> make_log_workload();
+std::unique_ptr<Workload> make_group_workload();
+std::unique_ptr<Workload> make_compact_workload();
+std::unique_ptr<Workload> make_admin_workload();
+std::unique_ptr<Workload> make_quorum_workload();
 
 }  // namespace samsa::sim

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "protocol/api/describe_cluster.h"
 #include "protocol/api/find_coordinator.h"
@@ -43,6 +45,7 @@ void Cluster::close() {
 }
 
 io::Task<bool> Cluster::back_off(io::MonoTime deadline) {
+  doubted_ = true;
   if (io::after(world_.loop.now(), config_.retry_backoff) >= deadline) co_return false;
   co_await io::sleep_for(world_.loop, config_.retry_backoff);
   co_return true;
@@ -60,11 +63,14 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::connect(io::Address addre
 }
 
 io::Task<Result<std::shared_ptr<Connection>>> Cluster::any() {
-  for (const auto& [address, connection] : connections_) {
-    if (connection->alive()) co_return connection;
+  if (!std::exchange(doubted_, false)) {
+    for (const auto& [address, connection] : connections_) {
+      if (connection->alive()) co_return connection;
+    }
   }
   std::vector<io::Address> candidates;
   for (const auto& [id, info] : brokers_) candidates.push_back(info.address);
+  if (!candidates.empty()) std::ranges::rotate(candidates, candidates.begin() + static_cast<ptrdiff_t>(next_asked_++ % candidates.size()));
   for (size_t i = 0; i < config_.bootstrap.size(); ++i) {
     candidates.push_back(config_.bootstrap[(next_bootstrap_ + i) % config_.bootstrap.size()]);
   }
@@ -96,7 +102,10 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::controller() {
   co_return connection;
 }
 
-void Cluster::forget_coordinator(CoordinatorType type, const std::string& key) { coordinators_.erase({type, key}); }
+void Cluster::forget_coordinator(CoordinatorType type, const std::string& key) {
+  coordinators_.erase({type, key});
+  doubted_ = true;
+}
 
 io::Task<Result<std::shared_ptr<Connection>>> Cluster::coordinator(CoordinatorType type, std::string key) {
   const auto deadline = api_deadline();
@@ -105,7 +114,7 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::coordinator(CoordinatorTy
     if (const auto known = coordinators_.find({type, key}); known != coordinators_.end()) {
       auto connection = co_await connect(known->second);
       if (connection) co_return connection;
-      coordinators_.erase({type, key});
+      forget_coordinator(type, key);
     }
     auto connection = co_await any();
     if (!connection) {
@@ -257,7 +266,7 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::leader(std::string topic_
     co_return fail(ErrorCode::kLeaderNotAvailable);
   }
   auto connection = co_await broker(known.leader);
-  if (!connection) topics_.erase(topic_name);
+  if (!connection) forget_topic(topic_name);
   co_return connection;
 }
 

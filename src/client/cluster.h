@@ -86,7 +86,10 @@ class Cluster {
   io::Task<Result<std::shared_ptr<Connection>>> leader(std::string topic, int32_t partition);
   // The name of a topic id that some answer of this cluster carried; empty: not known.
   [[nodiscard]] std::string topic_name(const Uuid& id) const;
-  void forget_topic(const std::string& name) { topics_.erase(name); }
+  void forget_topic(const std::string& name) {
+    topics_.erase(name);
+    doubted_ = true;
+  }
 
   [[nodiscard]] const std::map<int32_t, BrokerInfo>& brokers() const { return brokers_; }
   [[nodiscard]] const std::map<std::string, TopicInfo>& topics() const { return topics_; }
@@ -118,6 +121,9 @@ class Cluster {
   std::string cluster_id_;
   int32_t controller_id_ = -1;
   size_t next_bootstrap_ = 0;
+  // What was told turned out wrong: the next broker in turn is asked, for this one may be cut off from the others and not know it.
+  bool doubted_ = false;
+  size_t next_asked_ = 0;
 };
 
 }  // namespace samsa::client

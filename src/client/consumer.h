@@ -72,6 +72,9 @@ class Consumer {
   io::Task<Result<void>> commit();
   [[nodiscard]] std::optional<Offset> position(const TopicPartition& partition) const;
   [[nodiscard]] std::vector<TopicPartition> assignment() const;
+  // As a member of a group: what it last joined as; generation -1: not (yet) a member.
+  [[nodiscard]] int32_t generation() const { return member_ ? member_->generation() : -1; }
+  [[nodiscard]] std::string member_id() const { return member_ ? member_->member_id() : std::string(); }
   // Commits (with auto commit) and leaves the group.
   io::Task<> close();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "metadata/features.h"
 #include "metadata/record.h"
 
@@ -95,7 +96,7 @@ void PartitionChangeBuilder::update_elr() {
 }
 
 bool PartitionChangeBuilder::may_lead(int32_t broker) const {
-  const bool eligible = has(target_isr_, broker) || (target_isr_.empty() && has(target_elr_, broker));
+  const bool eligible = SAMSA_MUTANT("elect-anyone") || has(target_isr_, broker) || (target_isr_.empty() && has(target_elr_, broker));
   return eligible && options_.acceptable(broker);
 }
 

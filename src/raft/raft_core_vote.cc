@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "protocol/codec.h"
 #include "raft/raft_core.h"
 
@@ -95,6 +96,7 @@ bool RaftCore::grants_pre_vote(LeaderEpoch epoch) const {
 }
 
 bool RaftCore::grants_vote(const ReplicaKey& candidate, bool fresh) const {
+  if (SAMSA_MUTANT("vote-twice") && role_ != Role::kLeader) return fresh;
   if (role_ == Role::kLeader || role_ == Role::kCandidate || role_ == Role::kFollower || role_ == Role::kResigned) {
     // Again to the one who has it; a leader's, candidate's or follower's vote in this epoch is spoken for.
     return voted_ == candidate && role_ == Role::kFollower && leader_ == candidate.id;

@@ -154,8 +154,10 @@ io::Task<Result<void>> RaftNode::State::finish_snapshot(OffsetAndEpoch id) {
   CO_TRY(world.disk.set_read_only(path + ".part"));
   CO_TRY(world.disk.rename(path + ".part", path));
   CO_TRY(world.disk.sync_directory(log->directory()));
+  // A log without the last record of the snapshot is of no use: it is shorter, or goes on with what was never committed.
+  const bool lacks = id.offset > log->end_offset() || id.epoch > log->last_epoch();
   log->add_snapshot(id);
-  if (id.offset > log->end_offset()) {
+  if (lacks) {
     log_busy = true;
     auto restarted = co_await log->restart_at(id);
     log_busy = false;

@@ -49,8 +49,9 @@ io::Task<Result<std::unique_ptr<StorageRaftLog>>> StorageRaftLog::open(io::World
   if (!log->snapshots_.empty()) {
     const OffsetAndEpoch newest = log->snapshots_.back();
     const bool beyond = newest.offset > log->end_offset() || newest.epoch > log->last_epoch();
-    if (beyond && log->end_offset() != newest.offset) {
-      SAMSA_LOG_WARN("metadata log ends at {}, before its snapshot {}: it starts anew there", log->end_offset(), snapshot_name(newest));
+    const bool anew = log->start_offset() == newest.offset && log->end_offset() == newest.offset;
+    if (beyond && !anew) {
+      SAMSA_LOG_WARN("metadata log ends at {}, without the last record of its snapshot {}: it starts anew there", log->end_offset(), snapshot_name(newest));
       CO_TRY(co_await log->restart_at(newest));
     }
   }
@@ -112,8 +113,11 @@ io::Task<Result<Buffer>> StorageRaftLog::read(Offset from, Offset until, uint64_
 
 io::Task<Result<void>> StorageRaftLog::sync() {
   const Offset end = log_->log_end_offset();
-  CO_TRY(co_await log_->wait_durable(end));
-  if (end > durable_ && end <= log_->log_end_offset()) durable_ = end;
+  const auto synced = co_await log_->wait_durable(end);
+  // Cut meanwhile, as a follower of another leader does it: what is left may need a sync of its own, which the caller sees.
+  const bool was_cut = !synced && synced.error().code == ErrorCode::kOffsetOutOfRange;
+  if (!synced && !was_cut) co_return fail(synced.error());
+  if (!was_cut && end > durable_ && end <= log_->log_end_offset()) durable_ = end;
   co_return Result<void>{};
 }
 

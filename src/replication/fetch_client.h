@@ -2,6 +2,7 @@
 // and takes in what answers say of the session. One per connection attempt; reset() after any error. Pure.
 #pragma once
 
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -32,7 +33,12 @@ class FetchClientSession {
   void fill(protocol::FetchRequest& request, const std::map<Key, Wanted>& wanted, int32_t partition_max_bytes) {
     request.session_id = id_;
     request.session_epoch = epoch_;
-    for (const auto& [key, want] : wanted) {
+    // Without a session the leader keeps no turns: a small answer would always have the same partition first.
+    auto next = wanted.begin();
+    if (id_ == 0 && !wanted.empty()) std::advance(next, static_cast<int64_t>(turn_++ % wanted.size()));
+    for (size_t i = 0; i < wanted.size(); ++i, ++next) {
+      if (next == wanted.end()) next = wanted.begin();
+      const auto& [key, want] = *next;
       const auto known = known_.find(key);
       if (known != known_.end() && known->second == want) continue;
       if (request.topics.empty() || request.topics.back().topic_id != key.first) request.topics.emplace_back().topic_id = key.first;
@@ -68,6 +74,7 @@ class FetchClientSession {
   int32_t id_ = 0;
   int32_t epoch_ = 0;
   std::map<Key, Wanted> known_;
+  size_t turn_ = 0;
 };
 
 }  // namespace samsa::replication

@@ -257,6 +257,7 @@ io::Task<> FollowerFetcher::take(Key key, const PartitionAnswer& answer) {
     case ErrorCode::kOffsetOutOfRange: co_return co_await find_offset(partition, epoch);
     case ErrorCode::kFencedLeaderEpoch:
       // A newer leader exists; the image that names it is on its way.
+      SAMSA_LOG_DEBUG("{}: broker {} knows of a newer epoch than {}", partition->name().to_string(), leader_, epoch);
       entry.parked = true;
       co_return;
     default:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutant.h"
 
 namespace samsa::replication {
 
@@ -95,7 +96,7 @@ io::Task<Result<PartitionRead>> Partition::read(FetchPosition position, Reader r
   result.high_watermark = log_.high_watermark();
   result.last_stable_offset = log_.last_stable_offset();
   result.log_start_offset = log_.log_start_offset();
-  if (position.last_fetched_epoch >= 0) {
+  if (position.last_fetched_epoch >= 0 && !SAMSA_MUTANT("forget-truncate")) {
     const auto end = log_.end_offset_for_epoch(position.last_fetched_epoch);
     if (end.epoch < 0 || end.end_offset < 0 || position.offset < log_.log_start_offset()) {
       co_return fail(ErrorCode::kOffsetOutOfRange);

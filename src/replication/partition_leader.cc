@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "replication/partition.h"
 
 namespace samsa::replication {
@@ -67,6 +68,7 @@ void Partition::advance_high_watermark() {
   Offset mark = own_end();
   if (below_min_isr()) return;
   for (const Follower& follower : followers_) {
+    if (SAMSA_MUTANT("hw-ignores-isr")) break;
     if (counts(follower.id) || is_joining(follower)) mark = std::min(mark, follower.end);
   }
   const bool moved = mark > log_.high_watermark() && log_.set_high_watermark(mark);
@@ -96,6 +98,7 @@ io::Task<> Partition::sync_then_advance(std::shared_ptr<Partition> self) {
 
 io::Task<Result<void>> Partition::wait_committed(Offset last_offset, LeaderEpoch epoch, io::MonoTime deadline) {
   if (is_leader() && leader_epoch_ == epoch && is_committed(last_offset) && !below_min_isr()) co_return Result<void>{};
+  if (SAMSA_MUTANT("ack-early")) co_return Result<void>{};
   const auto self = shared_from_this();
   for (;;) {
     if (closed_) co_return fail(closed_why_);

@@ -464,6 +464,15 @@ io::Task<> Shard::await_new_leaders(const std::vector<std::string_view>* topics)
 
 // ---- Connections
 
+namespace {
+// Not in that of their addresses in memory, for the simulation's sake.
+std::vector<std::shared_ptr<Connection>> in_order_of_coming(const std::unordered_set<std::shared_ptr<Connection>>& connections) {
+  std::vector ordered(connections.begin(), connections.end());
+  std::ranges::sort(ordered, {}, [](const auto& connection) { return connection->info().id; });
+  return ordered;
+}
+}  // namespace
+
 void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info) {
   auto stream = world_.network.attach(std::move(accepted));
   info.peer = stream->peer();
@@ -498,7 +507,7 @@ io::Task<> Shard::close_idle_connections() {
   while (!stopping_) {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), every))) break;
     const io::MonoTime before{world_.loop.now().ns - std::chrono::nanoseconds(idle).count()};
-    for (const auto& connection : std::vector(connections_.begin(), connections_.end())) connection->close_if_idle(before);
+    for (const auto& connection : in_order_of_coming(connections_)) connection->close_if_idle(before);
   }
 }
 
@@ -610,7 +619,7 @@ io::Task<std::vector<bool>> Shard::stop() {
   stopping_ = true;
   leaders_changed_.notify_all();
   stop_signal_.notify_all();
-  for (const auto& connection : std::vector(connections_.begin(), connections_.end())) connection->close();
+  for (const auto& connection : in_order_of_coming(connections_)) connection->close();
   groups_.resign_all();
   for (const auto& [key, partition] : partitions_) partition->close(ErrorCode::kNotLeaderOrFollower);
   co_await fetchers_.stop();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "protocol/control_batch.h"
 #include "protocol/legacy_batch.h"
 #include "storage/batch_walker.h"
@@ -321,6 +322,7 @@ Result<void> LogCleaner::filter(const protocol::BatchView& batch, Transactions& 
 bool LogCleaner::keeps(const protocol::BatchView& batch, const protocol::Record& record) const {
   if (record.offset > map_.end_offset) return true;
   if (!record.key) return false;
+  if (SAMSA_MUTANT("compact-too-much") && record.offset % 17 == 0) return false;
   if (map_.get(*record.key) > record.offset) return false;
   return record.value.has_value() || !batch.delete_horizon() || now_ < *batch.delete_horizon();
 }

@@ -14,7 +14,11 @@ namespace samsa::storage {
 
 io::Task<Result<void>> Log::truncate_to(Offset offset) {
   if (failure_) co_return fail(*failure_);
-  if (offset >= log_end_offset_) co_return Result<void>();
+  if (offset >= log_end_offset_) {
+    // An epoch that was begun here as its leader and got no record: no other log knows of it.
+    epochs_->truncate_from_end(log_end_offset_);
+    co_return Result<void>();
+  }
   if (offset < segments_->first().base_offset()) {
     co_return co_await truncate_fully_and_start_at(offset);
   }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "protocol/control_batch.h"
 
 namespace samsa::storage {
@@ -31,6 +32,7 @@ void ProducerEntry::add(const ProducerBatch& batch) {
 
 std::optional<ProducerBatch> ProducerStates::find_duplicate(const protocol::BatchHeader& batch) const {
   const auto found = entries_.find(batch.producer_id());
+  if (SAMSA_MUTANT("forget-sequence")) return std::nullopt;
   if (found == entries_.end() || found->second.producer_epoch != batch.producer_epoch()) return std::nullopt;
   const ProducerEntry& entry = found->second;
   for (size_t i = 0; i < entry.batch_count; ++i) {
@@ -42,7 +44,7 @@ std::optional<ProducerBatch> ProducerStates::find_duplicate(const protocol::Batc
 }
 
 Result<void> ProducerStates::check(const protocol::BatchView& batch, ProducerCheck check, bool transactions_v2) const {
-  if (check == ProducerCheck::kAccepted) return {};
+  if (check == ProducerCheck::kAccepted || SAMSA_MUTANT("forget-sequence")) return {};
   const auto found = entries_.find(batch.producer_id());
   const ProducerEntry* entry = found == entries_.end() ? nullptr : &found->second;
   if (batch.is_control()) return check_marker(batch, entry, transactions_v2);

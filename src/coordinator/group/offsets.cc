@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "coordinator/group/consumer_records.h"
+#include "base/mutant.h"
 #include "coordinator/group/machine.h"
 #include "metadata/image.h"
 
@@ -46,6 +47,7 @@ Result<GroupMachine::GroupPtr> GroupMachine::check_commit(std::string_view group
   }
   if (generation < 0 && group->in(ClassicState::kEmpty)) return group;
   if (generation >= 0 || !member.empty() || instance) {
+    if (SAMSA_MUTANT("forget-generation")) return group;
     if (const auto code = group->validate_member(member, instance); code != ErrorCode::kNone) return fail(code);
     if (generation != group->generation()) return fail(ErrorCode::kIllegalGeneration);
   } else if (!transactional && !group->in(ClassicState::kEmpty)) {

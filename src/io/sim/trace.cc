@@ -6,9 +6,6 @@
 #include <fmt/format.h>
 
 namespace samsa::io::sim {
-namespace {
-constexpr size_t kKept = 5000;
-}  // namespace
 
 void Trace::mix(Bytes bytes) {
   mix(bytes.size());
@@ -31,7 +28,7 @@ void Trace::event(int64_t at_ns, std::string_view who, const char* what, uint64_
   mix(b);
   mix(as_bytes(text));
   ++count_;
-  if (events_.size() == kKept) events_.pop_front();
+  if (events_.size() >= keep) events_.pop_front();
   events_.push_back({at_ns, std::string(who), what, a, b, std::string(text)});
 }
 

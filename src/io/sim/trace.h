@@ -13,6 +13,9 @@ namespace samsa::io::sim {
 
 class Trace {
  public:
+  // How many of the latest events stay in words.
+  size_t keep = 5000;
+
   // Into the digest only.
   void mix(uint64_t value) {
     digest_ = (digest_ ^ value) * 0x9fb21c651e98df25ULL;
