@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
+#include <utility>
+
 #include "protocol/api/list_offsets.h"
 #include "protocol/api/offset_commit.h"
 #include "protocol/api/offset_fetch.h"
@@ -71,6 +74,19 @@ io::Task<> list_from(Cluster& cluster, int32_t leader, Timestamps asked, bool re
 
 }  // namespace
 
+std::string call_name(std::string_view request_name) {
+  constexpr std::pair<std::string_view, std::string_view> kOthers[] = {{"DescribeGroupsRequest", "describeConsumerGroups"},
+                                                                       {"DeleteGroupsRequest", "deleteConsumerGroups"},
+                                                                       {"OffsetDeleteRequest", "deleteConsumerGroupOffsets"}};
+  for (const auto& [request, call] : kOthers) {
+    if (request == request_name) return std::string(call);
+  }
+  if (request_name.ends_with("Request")) request_name.remove_suffix(7);
+  std::string name(request_name);
+  if (!name.empty()) name[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(name[0])));
+  return name;
+}
+
 io::Task<Result<Listed>> list_offsets(Cluster& cluster, Timestamps timestamps, bool read_committed) {
   Listed found;
   Timestamps left = timestamps;
@@ -78,7 +94,7 @@ io::Task<Result<Listed>> list_offsets(Cluster& cluster, Timestamps timestamps, b
   while (!left.empty()) {
     std::map<int32_t, Timestamps> by_leader;
     for (const auto& [partition, timestamp] : Timestamps(left)) {
-      auto topic = co_await cluster.topic(partition.topic);
+      auto topic = co_await cluster.topic(partition.topic, false, deadline);
       ErrorCode code = topic ? ErrorCode::kNone : topic.error().code;
       if (topic && static_cast<size_t>(partition.partition) >= topic->partitions.size()) code = ErrorCode::kUnknownTopicOrPartition;
       const int32_t leader = code == ErrorCode::kNone ? topic->partitions[static_cast<size_t>(partition.partition)].leader : -1;

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/cluster.h"
@@ -51,13 +52,17 @@ struct CommitIdentity {
 io::Task<Result<std::map<TopicPartition, Error>>> commit_offsets(Cluster& cluster, CommitIdentity identity,
                                                                  std::map<TopicPartition, CommitOffset> offsets);
 
+// What Java's admin client calls the exchange of this request ("CreateTopicsRequest" -> "createTopics"); it stands in errors of timeouts.
+std::string call_name(std::string_view request_name);
+
 // Sends to any broker, trying others and again on network errors.
 template <class Request>
 io::Task<Result<Reply<ResponseOf<Request>>>> call_any(Cluster& cluster, Request request, std::chrono::milliseconds extra_wait = {}) {
   const auto deadline = cluster.api_deadline();
   while (true) {
-    auto connection = co_await cluster.any();
+    auto connection = co_await cluster.any(deadline);
     Error error = connection ? Error{} : connection.error();
+    if (error.code == ErrorCode::kNetworkException) error = no_broker_in_time(call_name(Request::kName));
     if (connection) {
       auto reply = co_await (*connection)->call(request, INT16_MAX, extra_wait);
       if (reply) co_return reply;
@@ -76,6 +81,7 @@ io::Task<Result<Reply<ResponseOf<Request>>>> call_controller(Cluster& cluster, R
   while (true) {
     auto connection = co_await cluster.controller();
     Error error = connection ? Error{ErrorCode::kNotController, ""} : connection.error();
+    if (!connection && error.code == ErrorCode::kRequestTimedOut) error = no_broker_in_time(call_name(Request::kName));
     if (connection) {
       auto reply = co_await (*connection)->call(request, INT16_MAX, extra_wait);
       if (reply && !moved(**reply)) co_return reply;
@@ -93,6 +99,9 @@ io::Task<Result<Reply<ResponseOf<Request>>>> call_coordinator(Cluster& cluster, 
   const auto deadline = cluster.api_deadline();
   while (true) {
     auto connection = co_await cluster.coordinator(type, key);
+    if (!connection && connection.error().code == ErrorCode::kRequestTimedOut) {
+      co_return fail(no_broker_in_time(call_name(Request::kName) + "(api=FIND_COORDINATOR)"));
+    }
     if (!connection) co_return fail(connection.error());
     auto reply = co_await (*connection)->call(request);
     const ErrorCode code = reply ? error_of(**reply) : reply.error().code;

@@ -35,6 +35,10 @@ Result<std::vector<io::Address>> parse_bootstrap_servers(std::string_view text) 
   return servers;
 }
 
+Error no_broker_in_time(std::string_view call) {
+  return {ErrorCode::kRequestTimedOut, fmt::format("Timed out waiting for a node assignment. Call: {}", call)};
+}
+
 Cluster::Cluster(io::World world, ClusterConfig config) : world_(world), config_(std::move(config)) {}
 
 Cluster::~Cluster() { close(); }
@@ -51,18 +55,36 @@ io::Task<bool> Cluster::back_off(io::MonoTime deadline) {
   co_return true;
 }
 
-io::Task<Result<std::shared_ptr<Connection>>> Cluster::connect(io::Address address) {
+void Cluster::say_unreachable(const io::Address& address) {
+  if (!config_.unreachable || !said_unreachable_.insert(address).second) return;
+  for (const auto& [id, info] : brokers_) {
+    if (info.address == address) return config_.unreachable(id, address);
+  }
+  const auto found = std::find(config_.bootstrap.begin(), config_.bootstrap.end(), address);
+  config_.unreachable(-1 - static_cast<int32_t>(found - config_.bootstrap.begin()), address);
+}
+
+io::Task<Result<std::shared_ptr<Connection>>> Cluster::connect(io::Address address, std::optional<io::MonoTime> until) {
   auto held = co_await connecting_.lock(world_.loop);
   if (const auto found = connections_.find(address); found != connections_.end()) {
     if (found->second->alive()) co_return found->second;
     connections_.erase(found);
   }
-  CO_TRY_ASSIGN(auto connection, co_await Connection::open(world_, address, config_.connection));
-  connections_[address] = connection;
+  ConnectionConfig config = config_.connection;
+  if (until) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*until - world_.loop.now());
+    config.connect_timeout = std::min(config.connect_timeout, std::max(left, std::chrono::milliseconds(1)));
+  }
+  auto connection = co_await Connection::open(world_, address, config);
+  if (!connection) {
+    if (connection.error().code == ErrorCode::kNetworkException) say_unreachable(address);
+    co_return fail(connection.error());
+  }
+  connections_[address] = *connection;
   co_return connection;
 }
 
-io::Task<Result<std::shared_ptr<Connection>>> Cluster::any() {
+io::Task<Result<std::shared_ptr<Connection>>> Cluster::any(std::optional<io::MonoTime> until) {
   if (!std::exchange(doubted_, false)) {
     for (const auto& [address, connection] : connections_) {
       if (connection->alive()) co_return connection;
@@ -76,7 +98,7 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::any() {
   }
   Error last{ErrorCode::kBrokerNotAvailable, "no broker is known"};
   for (const auto& address : candidates) {
-    auto connection = co_await connect(address);
+    auto connection = co_await connect(address, until);
     if (connection) co_return connection;
     last = connection.error();
   }
@@ -112,13 +134,13 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::coordinator(CoordinatorTy
   Error last;
   do {
     if (const auto known = coordinators_.find({type, key}); known != coordinators_.end()) {
-      auto connection = co_await connect(known->second);
+      auto connection = co_await connect(known->second, deadline);
       if (connection) co_return connection;
       forget_coordinator(type, key);
     }
-    auto connection = co_await any();
+    auto connection = co_await any(deadline);
     if (!connection) {
-      last = connection.error();
+      last = error_is_retriable(connection.error().code) ? no_broker_in_time("findCoordinator") : connection.error();
       continue;
     }
     protocol::FindCoordinatorRequest request;
@@ -186,13 +208,14 @@ void Cluster::remember(const protocol::MetadataResponse& answer) {
   }
 }
 
-io::Task<Result<void>> Cluster::ask_metadata(protocol::MetadataRequest request) {
-  const auto deadline = api_deadline();
+io::Task<Result<void>> Cluster::ask_metadata(protocol::MetadataRequest request, std::optional<io::MonoTime> until) {
+  const auto deadline = until.value_or(api_deadline());
   Error last;
   do {
-    auto connection = co_await any();
+    auto connection = co_await any(deadline);
     if (!connection) {
-      last = connection.error();
+      const char* call = config_.controllers ? "describeCluster" : "listTopics";
+      last = error_is_retriable(connection.error().code) ? no_broker_in_time(call) : connection.error();
       continue;
     }
     if (config_.controllers) {
@@ -228,12 +251,12 @@ io::Task<Result<void>> Cluster::ask_controllers(Connection& connection) {
   co_return Result<void>{};
 }
 
-io::Task<Result<void>> Cluster::refresh(std::vector<std::string> topics, bool allow_auto_create) {
+io::Task<Result<void>> Cluster::refresh(std::vector<std::string> topics, bool allow_auto_create, std::optional<io::MonoTime> until) {
   protocol::MetadataRequest request;
   request.topics.emplace();
   for (const auto& name : topics) request.topics->emplace_back().name = protocol::Text(name);
   request.allow_auto_topic_creation = allow_auto_create;
-  co_return co_await ask_metadata(std::move(request));
+  co_return co_await ask_metadata(std::move(request), until);
 }
 
 io::Task<Result<void>> Cluster::refresh_all() {
@@ -244,10 +267,10 @@ io::Task<Result<void>> Cluster::refresh_all() {
   co_return co_await ask_metadata(std::move(request));
 }
 
-io::Task<Result<TopicInfo>> Cluster::topic(std::string name, bool allow_auto_create) {
+io::Task<Result<TopicInfo>> Cluster::topic(std::string name, bool allow_auto_create, std::optional<io::MonoTime> until) {
   auto found = topics_.find(name);
   if (found == topics_.end() || found->second.error != ErrorCode::kNone) {
-    CO_TRY(co_await refresh({name}, allow_auto_create));
+    CO_TRY(co_await refresh({name}, allow_auto_create, until));
     found = topics_.find(name);
   }
   if (found == topics_.end()) co_return fail(ErrorCode::kUnknownTopicOrPartition);

@@ -5,8 +5,11 @@
 // the caller says that it is stale; close() ends all connections.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,6 +29,8 @@ struct ClusterConfig {
   // The bootstrap servers are controllers (bootstrap.controllers, KIP-919): brokers() are then the controllers, controller() is the
   // active one, and topics are not known.
   bool controllers = false;
+  // Told of each address that cannot be connected to, once. `node` is the broker's id, or -1, -2, ... for the bootstrap servers in their order.
+  std::function<void(int32_t node, const io::Address& address)> unreachable;
 };
 
 struct BrokerInfo {
@@ -55,6 +60,9 @@ struct TopicInfo {
 
 enum class CoordinatorType : int8_t { kGroup = 0, kTransaction = 1, kShare = 2 };
 
+// The error of a call that found no broker in its time, in the words of Java's clients; `call` is what they name the call.
+Error no_broker_in_time(std::string_view call);
+
 // Parses "host:port,host:port" as --bootstrap-server takes it. INVALID_CONFIG names the part that is wrong.
 Result<std::vector<io::Address>> parse_bootstrap_servers(std::string_view text);
 
@@ -64,8 +72,8 @@ class Cluster {
   ~Cluster();
   Cluster(const Cluster&) = delete;
 
-  // A connection to any broker: one that is up already, a known broker, or a bootstrap server.
-  io::Task<Result<std::shared_ptr<Connection>>> any();
+  // A connection to any broker: one that is up already, a known broker, or a bootstrap server. Tries each once, none longer than `until`.
+  io::Task<Result<std::shared_ptr<Connection>>> any(std::optional<io::MonoTime> until = {});
   // A connection to this broker. BROKER_NOT_AVAILABLE when the metadata do not know it.
   io::Task<Result<std::shared_ptr<Connection>>> broker(int32_t id);
   // A connection to the controller as Metadata names it: a broker that forwards.
@@ -78,10 +86,11 @@ class Cluster {
   void forget_coordinator(CoordinatorType type, const std::string& key);
 
   // Asks for the brokers and these topics and remembers the answer. Topics that do not exist are remembered with their error.
-  io::Task<Result<void>> refresh(std::vector<std::string> topics, bool allow_auto_create = false);
+  // Here and below REQUEST_TIMED_OUT when no broker could be asked `until` then, without it within the api timeout.
+  io::Task<Result<void>> refresh(std::vector<std::string> topics, bool allow_auto_create = false, std::optional<io::MonoTime> until = {});
   io::Task<Result<void>> refresh_all();
   // The topic, asked for if it is not known or was in error. UNKNOWN_TOPIC_OR_PARTITION and the like as errors.
-  io::Task<Result<TopicInfo>> topic(std::string name, bool allow_auto_create = false);
+  io::Task<Result<TopicInfo>> topic(std::string name, bool allow_auto_create = false, std::optional<io::MonoTime> until = {});
   // A connection to the partition's leader. LEADER_NOT_AVAILABLE while there is none.
   io::Task<Result<std::shared_ptr<Connection>>> leader(std::string topic, int32_t partition);
   // The name of a topic id that some answer of this cluster carried; empty: not known.
@@ -103,8 +112,9 @@ class Cluster {
   void close();
 
  private:
-  io::Task<Result<std::shared_ptr<Connection>>> connect(io::Address address);
-  io::Task<Result<void>> ask_metadata(protocol::MetadataRequest request);
+  io::Task<Result<std::shared_ptr<Connection>>> connect(io::Address address, std::optional<io::MonoTime> until = {});
+  void say_unreachable(const io::Address& address);
+  io::Task<Result<void>> ask_metadata(protocol::MetadataRequest request, std::optional<io::MonoTime> until = {});
   io::Task<Result<void>> ask_controllers(Connection& connection);
   void remember(const protocol::MetadataResponse& answer);
 
@@ -124,6 +134,7 @@ class Cluster {
   // What was told turned out wrong: the next broker in turn is asked, for this one may be cut off from the others and not know it.
   bool doubted_ = false;
   size_t next_asked_ = 0;
+  std::set<io::Address> said_unreachable_;
 };
 
 }  // namespace samsa::client

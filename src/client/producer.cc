@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/varint.h"
 #include "client/partitioner.h"
 #include "protocol/api/init_producer_id.h"
 #include "protocol/api/produce.h"
@@ -69,24 +70,42 @@ Producer::Partition& Producer::partition_of(const PartitionKey& key) {
   return *slot;
 }
 
+Result<void> Producer::check_size(const ProducerRecord& record) const {
+  // As Java's producer estimates it: the header of a batch, the largest varints that a record may have in front, and the rest as it is.
+  constexpr size_t kMostBeforeTheKey = 21;
+  const auto sized = [](const std::optional<std::string>& bytes) {
+    return bytes ? varint_size(static_cast<int64_t>(bytes->size())) + bytes->size() : size_t{1};
+  };
+  size_t size = protocol::kBatchHeaderSize + kMostBeforeTheKey + sized(record.key) + sized(record.value) + varint_size(static_cast<int64_t>(record.headers.size()));
+  for (const auto& header : record.headers) size += sized(header.key) + sized(header.value);
+  if (size > config_.max_request_size) {
+    return fail(ErrorCode::kMessageTooLarge, fmt::format("The message is {} bytes when serialized which is larger than {}, which is the value of the "
+                                                         "max.request.size configuration.", size, config_.max_request_size));
+  }
+  if (size > config_.buffer_memory) {
+    return fail(ErrorCode::kMessageTooLarge, fmt::format("The message is {} bytes when serialized which is larger than the total memory buffer you have "
+                                                         "configured with the buffer.memory configuration.", size));
+  }
+  return {};
+}
+
 io::Task<Result<void>> Producer::send(ProducerRecord record, Delivery delivery) {
   SAMSA_ASSERT(!closing_);
   auto& loop = cluster_.world().loop;
   const auto deadline = io::after(loop.now(), config_.max_block);
-  auto topic = co_await cluster_.topic(record.topic, true);
+  auto topic = co_await cluster_.topic(record.topic, true, deadline);
   while (!topic && error_is_retriable(topic.error().code) && co_await cluster_.back_off(deadline)) {
-    topic = co_await cluster_.topic(record.topic, true);
+    topic = co_await cluster_.topic(record.topic, true, deadline);
+  }
+  if (!topic && error_is_retriable(topic.error().code)) {
+    co_return fail(ErrorCode::kRequestTimedOut, fmt::format("Topic {} not present in metadata after {} ms.", record.topic, config_.max_block.count()));
   }
   if (!topic) co_return fail(topic.error());
   CO_TRY_ASSIGN(const int32_t index, co_await choose_partition(record, *topic));
 
   size_t size = (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0) + 32;
   for (const auto& header : record.headers) size += header.key.size() + (header.value ? header.value->size() : 0) + 4;
-  if (size + protocol::kBatchHeaderSize > config_.max_request_size) {
-    co_return fail(ErrorCode::kMessageTooLarge,
-                   fmt::format("The message is {} bytes when serialized which is larger than {}, which is the value of the max.request.size "
-                               "configuration.", size + protocol::kBatchHeaderSize, config_.max_request_size));
-  }
+  CO_TRY(check_size(record));
   while (buffered_bytes_ + size > config_.buffer_memory && buffered_bytes_ > 0) {
     if (!co_await room_.wait_until(loop, deadline)) {
       co_return fail(ErrorCode::kRequestTimedOut, fmt::format("Failed to allocate {} bytes within max.block.ms", size));

@@ -77,6 +77,8 @@ class Producer {
   struct Partition;
   using PartitionKey = std::pair<std::string, int32_t>;
 
+  // MESSAGE_TOO_LARGE where the record cannot be sent whatever happens.
+  [[nodiscard]] Result<void> check_size(const ProducerRecord& record) const;
   io::Task<Result<int32_t>> choose_partition(const ProducerRecord& record, const TopicInfo& topic);
   Partition& partition_of(const PartitionKey& key);
   void seal(Partition& partition);

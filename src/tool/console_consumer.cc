@@ -129,6 +129,13 @@ Result<std::unique_ptr<Formatter>> formatter_of(ToolContext& context, const Opti
   for (const char* name : {"property", "formatter-property"}) {
     for (const auto& [key, value] : parse_key_values(options.all(name))) properties[key] = value;
   }
+  for (const char* name : {"key.deserializer", "value.deserializer", "headers.deserializer"}) {
+    const auto found = properties.find(name);
+    if (found == properties.end() || knows_deserializer(found->second)) continue;
+    // As Java's tool, which says so and goes on without it.
+    context.console.log("ERROR", fmt::format("Unable to instantiate a deserializer from {}\njava.lang.ClassNotFoundException: {}", found->second, found->second));
+    properties.erase(found);
+  }
   return make_formatter(*options.get("formatter"), properties);
 }
 
@@ -147,6 +154,12 @@ Result<Offset> start_offset(const Options& options) {
                                                       "non-negative long.", text));
 }
 
+// No broker can be reached now: Java's consumer goes on trying, until --timeout-ms ends it.
+bool is_outage(const Error& error) {
+  return error.code == ErrorCode::kNetworkException || error.code == ErrorCode::kRequestTimedOut || error.code == ErrorCode::kBrokerNotAvailable;
+}
+
+// REQUEST_TIMED_OUT with --timeout-ms and no broker in this time.
 io::Task<Result<void>> begin(client::Cluster& cluster, client::Consumer& consumer, const Options& options) {
   if (const auto partition = options.get("partition")) {
     CO_TRY_ASSIGN(const auto number, options.integer("partition"));
@@ -162,13 +175,20 @@ io::Task<Result<void>> begin(client::Cluster& cluster, client::Consumer& consume
   } else {
     const re2::RE2 pattern(*options.get("include"), re2::RE2::Quiet);
     if (!pattern.ok()) co_return fail(ErrorCode::kInvalidRegularExpression, fmt::format("{} is an invalid regex.", *options.get("include")));
-    CO_TRY(co_await cluster.refresh_all());
+    auto asked = co_await cluster.refresh_all();
+    while (!asked && is_outage(asked.error()) && !options.has("timeout-ms")) asked = co_await cluster.refresh_all();
+    if (!asked) co_return fail(is_outage(asked.error()) ? ErrorCode::kRequestTimedOut : asked.error().code, asked.error().message);
     for (const auto& [name, info] : cluster.topics()) {
       if (!info.internal && re2::RE2::FullMatch(name, pattern)) topics.push_back(name);
     }
   }
   consumer.subscribe(std::move(topics));
   co_return Result<void>{};
+}
+
+// As Java's tool says that no record came within --timeout-ms.
+void say_timed_out(ToolContext& context) {
+  context.console.log("ERROR", "Error processing message, terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException");
 }
 
 struct Limits {
@@ -199,13 +219,17 @@ class Printer {
     auto last = clock.now();
     while (!done() && !context_.console.interrupted()) {
       auto records = co_await consumer_.poll(std::min(limits_.timeout, std::chrono::milliseconds(200)));
+      if (!records && is_outage(records.error())) {
+        co_await io::sleep_for(clock, std::chrono::milliseconds(50));
+        records = std::vector<client::ConsumedRecord>{};
+      }
       if (!records) {
         context_.console.log("ERROR", "Error processing message, terminating consumer process: \n" + exception_text(records.error()));
         co_return 0;
       }
       if (!records->empty()) last = clock.now();
       if (records->empty() && clock.now() >= io::after(last, limits_.timeout)) {
-        context_.console.log("ERROR", "Error processing message, terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException");
+        say_timed_out(context_);
         co_return 0;
       }
       if (!print(*records)) co_return failed_ ? 1 : 0;
@@ -271,17 +295,26 @@ io::Task<int> run_console_consumer(ToolContext& context, Arguments arguments) {
   };
   const auto config = consumer_config(*properties);
   if (!config) co_return unknown(config.error());
-  auto cluster = open_cluster(context, *options.get("bootstrap-server"), {{"client.id", properties->at("client.id")}});
+  const bool endless = !*timeout || **timeout < 0 || **timeout > INT32_MAX;
+  std::map<std::string, std::string> settings{{"client.id", properties->at("client.id")}};
+  // Nothing is tried for longer than a record is waited for, and the pause after a try that it ends with.
+  if (!endless) settings["default.api.timeout.ms"] = std::to_string(std::clamp<int64_t>(**timeout + 100, 500, 60'000));
+  auto cluster = open_cluster(context, *options.get("bootstrap-server"), settings, false,
+                              fmt::format("Consumer clientId={}, groupId={}", properties->at("client.id"), properties->at("group.id")));
   if (!cluster) co_return unknown({cluster.error().code, "Failed to construct kafka consumer\nCaused by: " + cluster.error().text()});
 
   client::Consumer consumer(**cluster, *config);
-  if (const auto begun = co_await begin(**cluster, consumer, options); !begun) co_return unknown(begun.error());
+  if (const auto begun = co_await begin(**cluster, consumer, options); !begun) {
+    if (begun.error().code != ErrorCode::kRequestTimedOut) co_return unknown(begun.error());
+    say_timed_out(context);
+    context.console.write_error("Processed a total of 0 messages\n");
+    co_return 0;
+  }
   const auto maximum = options.integer("max-messages");
   if (!maximum) {
     context.console.write_error("Processed a total of 0 messages\n");
     co_return unknown(maximum.error());
   }
-  const bool endless = !*timeout || **timeout < 0 || **timeout > INT32_MAX;
   // Leaves its group and commits where it is before it ends.
   context.console.mind_interrupts();
   Printer printer(context, consumer, **formatter,

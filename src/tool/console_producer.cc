@@ -73,6 +73,8 @@ Result<void> check(ToolContext& context, const Options& options) {
 }
 
 Result<LineReader> line_reader(ToolContext& context, const Options& options) {
+  const std::string reader = *options.get("line-reader");
+  if (reader != "org.apache.kafka.tools.LineMessageReader") return fail(ErrorCode::kInvalidConfig, "java.lang.ClassNotFoundException: " + reader);
   ClientProperties properties;
   if (const auto file = options.get("reader-config")) {
     TRY_ASSIGN(properties, load_properties(context, *file));
@@ -203,7 +205,8 @@ io::Task<int> run_console_producer(ToolContext& context, Arguments arguments) {
   const auto config = producer_config(*properties);
   if (!config) co_return refuse(context, config.error().text());
   const auto servers = options.has("bootstrap-server") ? options.get("bootstrap-server") : options.get("broker-list");
-  auto cluster = open_cluster(context, *servers, {{"client.id", (*properties)["client.id"]}});
+  const std::string id = (*properties)["client.id"];
+  auto cluster = open_cluster(context, *servers, {{"client.id", id}}, false, "Producer clientId=" + id);
   if (!cluster) co_return refuse(context, cluster.error().text());
   std::shared_ptr<io::File> file;
   if (const auto path = options.get("file")) {

@@ -144,6 +144,13 @@ Result<std::vector<std::string>> choose(const std::string& what, const std::stri
   return chosen;
 }
 
+// A type of group as Kafka's tools write it.
+std::string type_name(std::string type) {
+  if (type.empty()) return "Classic";
+  type[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(type[0])));
+  return type;
+}
+
 // A table as Java's printf writes it: the last column is not padded.
 std::string row(const std::vector<size_t>& widths, const std::vector<std::string>& cells) {
   std::string text;
@@ -157,7 +164,10 @@ std::string row(const std::vector<size_t>& widths, const std::vector<std::string
 }  // namespace
 
 io::Task<Result<std::vector<GroupCommand::Listing>>> GroupCommand::listings(std::vector<std::string> states, std::vector<std::string> types) {
-  CO_TRY(co_await cluster_.refresh({}));
+  if (const auto asked = co_await cluster_.refresh({}); !asked) {
+    if (asked.error().code != ErrorCode::kRequestTimedOut) co_return fail(asked.error());
+    co_return fail(ErrorCode::kInvalidConfig, "java.util.concurrent.ExecutionException: org.apache.kafka.common.KafkaException: Failed to find brokers to send ListGroups");
+  }
   std::vector<Listing> found;
   protocol::ListGroupsRequest request;
   for (const auto& state : states) request.states_filter.emplace_back(state);
@@ -173,7 +183,7 @@ io::Task<Result<std::vector<GroupCommand::Listing>>> GroupCommand::listings(std:
       for (const auto& group : reply->groups) {
         // Connect workers and the like are groups too, but not consumers.
         if (group.protocol_type.empty() || group.protocol_type == "consumer") {
-          found.push_back({group.group_id.str(), group.group_state.str(), group.group_type.empty() ? "Classic" : group.group_type.str()});
+          found.push_back({group.group_id.str(), group.group_state.str(), type_name(group.group_type.str())});
         }
       }
       break;
@@ -397,15 +407,19 @@ io::Task<Result<void>> GroupCommand::remove() {
   for (const auto& id : ids) {
     protocol::DeleteGroupsRequest request;
     request.groups_names.emplace_back(id);
-    CO_TRY_ASSIGN(auto reply, co_await client::call_coordinator(cluster_, client::CoordinatorType::kGroup, id, request, [](const auto& answer) {
-                    return answer.results.empty() ? ErrorCode::kNone : error_from_wire(answer.results[0].error_code);
-                  }));
-    const ErrorCode code = reply->results.empty() ? ErrorCode::kUnknownServerError : error_from_wire(reply->results[0].error_code);
+    auto reply = co_await client::call_coordinator(cluster_, client::CoordinatorType::kGroup, id, request, [](const auto& answer) {
+      return answer.results.empty() ? ErrorCode::kNone : error_from_wire(answer.results[0].error_code);
+    });
+    if (!reply) {
+      failed.emplace_back(id, reply.error());
+      continue;
+    }
+    const ErrorCode code = (*reply)->results.empty() ? ErrorCode::kUnknownServerError : error_from_wire((*reply)->results[0].error_code);
     if (code == ErrorCode::kNone) done.push_back(id);
     else failed.emplace_back(id, Error{code, ""});
   }
   if (failed.empty()) {
-    context_.console.write(fmt::format("Deletion of requested consumer groups ('{}') was successful.\n", fmt::join(done, ", ")));
+    context_.console.write(fmt::format("Deletion of requested consumer groups ({}) was successful.\n", done.empty() ? "" : fmt::format("'{}'", fmt::join(done, "', '"))));
     co_return Result<void>{};
   }
   context_.console.write("\nError: Deletion of some consumer groups failed:\n");
@@ -446,7 +460,8 @@ io::Task<Result<void>> run_action(ToolContext& context, const Options& options) 
     if (const auto valid = options.number(number); !valid) co_return fail(ErrorCode::kInvalidConfig, valid.error().text());
   }
   if (const auto valid = options.single(); !valid) co_return fail(ErrorCode::kInvalidConfig, valid.error().text());
-  CO_TRY_ASSIGN(auto cluster, open_admin(context, options));
+  CO_TRY_ASSIGN(const auto timeout, options.number("timeout"));
+  CO_TRY_ASSIGN(auto cluster, open_admin(context, options, std::chrono::milliseconds(timeout.value_or(30'000))));
   GroupCommand command(context, *cluster, options);
   if (options.has("list")) co_return co_await command.list();
   if (options.has("describe")) co_return co_await command.describe();

@@ -45,13 +45,15 @@ class GroupCommand {
   void print_members(const Group& group);
   void print_state(const Group& group);
 
-  io::Task<Result<std::vector<TopicPartition>>> partitions_of(std::vector<std::string> topics);
+  io::Task<Result<std::vector<TopicPartition>>> partitions_to_reset();
   io::Task<Result<Offsets>> offsets_at(std::vector<TopicPartition> partitions, int64_t timestamp);
   io::Task<Result<Offsets>> within_range(Offsets wanted);
   io::Task<Result<Offsets>> plan(std::string group, std::vector<TopicPartition> partitions);
   io::Task<Result<Offsets>> plan_from_time(std::vector<TopicPartition> partitions, int64_t timestamp);
   io::Task<Result<Offsets>> plan_from_committed(std::string group, std::vector<TopicPartition> partitions);
   Result<std::map<std::string, Offsets>> plan_file();
+  // `top` is what ended the whole or is the first error of a partition; partition -1 stands for a topic as a whole.
+  void print_deleted_offsets(Error top, const std::map<TopicPartition, Error>& outcomes);
 
   ToolContext& context_;
   client::Cluster& cluster_;

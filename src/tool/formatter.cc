@@ -28,13 +28,17 @@ Result<std::string> deserialize(const std::string& java_class, const std::string
   return bytes;
 }
 
-Result<void> check_class(const std::string& java_class) {
+}  // namespace
+
+bool knows_deserializer(const std::string& java_class) {
   for (const char* known : {"StringDeserializer", "ByteArrayDeserializer", "BytesDeserializer", "ByteBufferDeserializer", "UUIDDeserializer",
                             "IntegerDeserializer", "LongDeserializer", "ShortDeserializer", "DoubleDeserializer", "FloatDeserializer"}) {
-    if (java_class.ends_with(std::string(".") + known) || java_class == known) return {};
+    if (java_class.ends_with(std::string(".") + known) || java_class == known) return true;
   }
-  return fail(ErrorCode::kInvalidConfig, fmt::format("Unable to instantiate a deserializer from {}", java_class));
+  return false;
 }
+
+namespace {
 
 class DefaultFormatter final : public Formatter {
  public:
@@ -63,7 +67,9 @@ class DefaultFormatter final : public Formatter {
     text("value.deserializer", formatter->value_class_);
     text("headers.deserializer", formatter->headers_class_);
     for (const auto* name : {&formatter->key_class_, &formatter->value_class_, &formatter->headers_class_}) {
-      if (!name->empty()) TRY(check_class(*name));
+      if (!name->empty() && !knows_deserializer(*name)) {
+        return fail(ErrorCode::kInvalidConfig, fmt::format("Unable to instantiate a deserializer from {}", *name));
+      }
     }
     return std::unique_ptr<Formatter>(std::move(formatter));
   }
@@ -130,9 +136,10 @@ class NoOpFormatter final : public Formatter {
 
 Result<std::unique_ptr<Formatter>> make_formatter(const std::string& java_class, const Properties& properties) {
   const std::string name = java_class.substr(java_class.rfind('.') + 1);
-  if (name == "DefaultMessageFormatter") return DefaultFormatter::create(properties);
+  // Java's LoggingMessageFormatter logs each record at INFO besides, which its tools do not show.
+  if (name == "DefaultMessageFormatter" || name == "LoggingMessageFormatter") return DefaultFormatter::create(properties);
   if (name == "NoOpMessageFormatter") return std::make_unique<NoOpFormatter>();
-  return fail(ErrorCode::kInvalidConfig, fmt::format("Unable to instantiate a formatter from {}: known are DefaultMessageFormatter and NoOpMessageFormatter", java_class));
+  return fail(ErrorCode::kInvalidConfig, fmt::format("Unable to instantiate a formatter from {}: known are DefaultMessageFormatter, LoggingMessageFormatter and NoOpMessageFormatter", java_class));
 }
 
 }  // namespace samsa::tool

@@ -20,6 +20,8 @@ class Formatter {
   virtual Result<void> format(const client::ConsumedRecord& record, std::string& to) = 0;
 };
 
+// Whether a formatter can read with this Java class.
+bool knows_deserializer(const std::string& java_class);
 // INVALID_CONFIG for a class that is not known here.
 Result<std::unique_ptr<Formatter>> make_formatter(const std::string& java_class, const std::map<std::string, std::string>& properties);
 

@@ -1,23 +1,16 @@
 // kafka-consumer-groups.sh --reset-offsets and --delete-offsets.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "protocol/api/offset_delete.h"
 #include "tool/consumer_groups.h"
+#include "tool/java_text.h"
 #include "tool/time_text.h"
 
 namespace samsa::tool {
 namespace {
-
-Result<int64_t> to_number(std::string_view digits, std::string_view what) {
-  int64_t number = 0;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (digits.empty() || parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size()) {
-    return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid {} '{}'", what, digits));
-  }
-  return number;
-}
 
 std::vector<std::string> cut(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -30,24 +23,75 @@ std::vector<std::string> cut(const std::string& text, char separator) {
   }
 }
 
+// As Java's String.split: empty parts at the end are dropped; a text without the separator is one part, even an empty one.
+std::vector<std::string> java_split(const std::string& text, char separator) {
+  auto parts = cut(text, separator);
+  if (parts.size() == 1) return parts;
+  while (!parts.empty() && parts.back().empty()) parts.pop_back();
+  return parts;
+}
+
+// What ends the command with this text; the exit code is 0, as of Java's tool.
+std::unexpected<Error> failed(std::string text) { return fail(ErrorCode::kInvalidConfig, std::move(text)); }
+std::unexpected<Error> failed_call(const Error& error) { return failed("java.util.concurrent.ExecutionException: " + exception_text(error)); }
+
+// "topic:0,1,2". INVALID_REQUEST: a wrong command line.
+Result<std::vector<TopicPartition>> parse_partitions(const std::string& text) {
+  const auto parts = java_split(text, ':');
+  if (parts.size() != 2) return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid topic arg '{}', expected topic name and partitions", text));
+  std::vector<TopicPartition> partitions;
+  for (const auto& digits : java_split(parts[1], ',')) {
+    int32_t number = 0;
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size()) {
+      return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid partition '{}' specified in topic arg '{}''", digits, text));
+    }
+    partitions.push_back({parts[0], number});
+  }
+  return partitions;
+}
+
+void in_hash_order(std::vector<TopicPartition>& partitions) {
+  in_java_hash_order(partitions, [](const TopicPartition& partition) { return java_hash(partition); });
+}
+
+// The partitions in the order in which Java's tool goes through them.
+std::vector<TopicPartition> ordered(const std::map<TopicPartition, Offset>& offsets) {
+  std::vector<TopicPartition> partitions;
+  for (const auto& [partition, offset] : offsets) partitions.push_back(partition);
+  in_hash_order(partitions);
+  return partitions;
+}
+
 }  // namespace
 
-io::Task<Result<std::vector<TopicPartition>>> GroupCommand::partitions_of(std::vector<std::string> topics) {
+io::Task<Result<std::vector<TopicPartition>>> GroupCommand::partitions_to_reset() {
   std::vector<TopicPartition> partitions;
-  for (const auto& text : topics) {
+  std::vector<std::string> whole;
+  for (const auto& text : options_.all("topic")) {
     if (text.find(':') == std::string::npos) {
-      CO_TRY_ASSIGN(const auto topic, co_await cluster_.topic(text));
-      for (const auto& partition : topic.partitions) partitions.push_back({text, partition.index});
+      whole.push_back(text);
       continue;
     }
-    const auto parts = cut(text, ':');
-    if (parts.size() != 2) co_return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid topic arg '{}', expected topic name and partitions", text));
-    for (const auto& digits : cut(parts[1], ',')) {
-      const auto number = to_number(digits, "partition");
-      if (!number) co_return fail(ErrorCode::kInvalidRequest, fmt::format("Invalid partition '{}' specified in topic arg '{}''", digits, text));
-      partitions.push_back({parts[0], static_cast<int32_t>(*number)});
-    }
+    CO_TRY_ASSIGN(const auto some, parse_partitions(text));
+    partitions.insert(partitions.end(), some.begin(), some.end());
   }
+  std::vector<std::string> missing;
+  for (const auto& partition : partitions) {
+    if (partition.topic.empty()) {
+      co_return failed_call({ErrorCode::kInvalidTopicException, "The given topic name '' cannot be represented in a request."});
+    }
+    const auto topic = co_await cluster_.topic(partition.topic);
+    if (!topic) co_return failed_call(topic.error());
+    const bool there = partition.partition >= 0 && static_cast<size_t>(partition.partition) < topic->partitions.size();
+    if (!there) missing.push_back(partition.to_string());
+  }
+  for (const auto& name : whole) {
+    const auto topic = co_await cluster_.topic(name);
+    if (!topic) co_return failed(topic.error().text());
+    for (const auto& partition : topic->partitions) partitions.push_back({name, partition.index});
+  }
+  if (!missing.empty()) co_return failed(fmt::format("The partitions \"{}\" do not exist", fmt::join(missing, ",")));
   co_return partitions;
 }
 
@@ -57,10 +101,11 @@ io::Task<Result<GroupCommand::Offsets>> GroupCommand::offsets_at(std::vector<Top
   CO_TRY_ASSIGN(const auto listed, co_await client::list_offsets(cluster_, asked));
   Offsets offsets;
   for (const auto& [partition, one] : listed) {
-    if (one.error.code != ErrorCode::kNone) {
-      co_return fail(ErrorCode::kInvalidRequest, fmt::format("Error getting {} offset of topic partition: {}", timestamp == -2 ? "starting" : "ending",
-                                                             partition.to_string()));
+    if (one.error.code == ErrorCode::kUnknownTopicOrPartition && !co_await cluster_.topic(partition.topic)) {
+      co_return failed_call({one.error.code, fmt::format("Failed to fetch metadata for partition {} because metadata for topic `{}` could not be found",
+                                                         partition.to_string(), partition.topic)});
     }
+    if (one.error.code != ErrorCode::kNone) co_return failed_call(one.error);
     offsets[partition] = one.offset;
   }
   co_return offsets;
@@ -71,7 +116,8 @@ io::Task<Result<GroupCommand::Offsets>> GroupCommand::within_range(Offsets wante
   for (const auto& [partition, offset] : wanted) partitions.push_back(partition);
   CO_TRY_ASSIGN(const auto starts, co_await offsets_at(partitions, -2));
   CO_TRY_ASSIGN(const auto ends, co_await offsets_at(partitions, -1));
-  for (auto& [partition, offset] : wanted) {
+  for (const auto& partition : ordered(wanted)) {
+    Offset& offset = wanted[partition];
     const Offset start = starts.at(partition), end = ends.at(partition);
     if (offset > end || offset < start) {
       const bool above = offset > end;
@@ -86,8 +132,8 @@ io::Task<Result<GroupCommand::Offsets>> GroupCommand::within_range(Offsets wante
 io::Task<Result<GroupCommand::Offsets>> GroupCommand::plan_from_time(std::vector<TopicPartition> partitions, int64_t timestamp) {
   CO_TRY_ASSIGN(auto offsets, co_await offsets_at(partitions, timestamp));
   std::vector<TopicPartition> none;
-  for (const auto& [partition, offset] : offsets) {
-    if (offset >= 0) continue;
+  for (const auto& partition : ordered(offsets)) {
+    if (offsets.at(partition) >= 0) continue;
     none.push_back(partition);
     context_.console.write(fmt::format("\nWarn: Partition {} from topic {} is empty. Falling back to latest known offset.\n", partition.partition, partition.topic));
   }
@@ -117,29 +163,70 @@ io::Task<Result<GroupCommand::Offsets>> GroupCommand::plan_from_committed(std::s
   co_return offsets;
 }
 
-// Lines of topic,partition,offset, or of group,topic,partition,offset.
-Result<std::map<std::string, GroupCommand::Offsets>> GroupCommand::plan_file() {
-  const std::string path = *options_.get("from-file");
-  const auto content = io::read_file(context_.world.disk, path);
-  if (!content) return fail(ErrorCode::kKafkaStorageError, "Unable to read file " + path);
-  std::map<std::string, Offsets> plans;
-  const auto groups = options_.all("group");
-  int number = 0;
-  for (std::string line : cut(std::string(as_text(*content)), '\n')) {
-    ++number;
+namespace {
+
+// One line of a plan, as Java's tool reads it with Jackson: cells that are missing are 0, numbers may have blanks around them.
+struct PlanLine {
+  std::string group, topic;
+  int32_t partition = 0;
+  Offset offset = 0;
+
+  // The error is Jackson's.
+  static Result<PlanLine> parse(std::string line, bool with_group) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty()) continue;
+    constexpr const char* kWhere = "\n at [Source: (StringReader); line: {}, column: {}]";
+    if (line.empty()) {
+      return failed("com.fasterxml.jackson.databind.exc.MismatchedInputException: No content to map due to end-of-input" +
+                    fmt::format(fmt::runtime(kWhere), "UNKNOWN", "UNKNOWN"));
+    }
     auto cells = cut(line, ',');
+    std::vector<size_t> columns;
+    for (size_t i = 0, at = 1; i < cells.size(); at += cells[i++].size() + 1) columns.push_back(at);
     for (auto& cell : cells) {
       if (cell.size() >= 2 && cell.front() == '"' && cell.back() == '"') cell = cell.substr(1, cell.size() - 2);
     }
-    if (cells.size() == 3 && groups.size() == 1) cells.insert(cells.begin(), groups[0]);
-    if (cells.size() != 4) {
-      return fail(ErrorCode::kInvalidRequest, fmt::format("{}:{}: expected {}topic,partition,offset but found '{}'", path, number, groups.size() == 1 ? "" : "group,", line));
+    const size_t first = with_group ? 1 : 0, most = first + 3;
+    if (cells.size() > most) {
+      return failed(fmt::format("com.fasterxml.jackson.dataformat.csv.CsvReadException: Too many entries: expected at most {} (value #{} ({} chars) \"{}\")", most,
+                                most, cells[most].size(), cells[most]));
     }
-    TRY_ASSIGN(const int64_t partition, to_number(cells[2], "partition"));
-    TRY_ASSIGN(const int64_t offset, to_number(cells[3], "offset"));
-    plans[cells[0]][{cells[1], static_cast<int32_t>(partition)}] = offset;
+    PlanLine parsed;
+    const auto cell = [&](size_t i) { return i < cells.size() ? cells[i] : std::string(); };
+    if (with_group) parsed.group = cell(0);
+    parsed.topic = cell(first);
+    const auto number = [&](size_t i, auto& into, const char* type, const char* name) -> Result<void> {
+      std::string digits = cell(i);
+      digits.erase(0, digits.find_first_not_of(' '));
+      digits.erase(digits.find_last_not_of(' ') + 1);
+      if (digits.empty()) return {};
+      const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), into);
+      if (read.ec == std::errc{} && read.ptr == digits.data() + digits.size()) return {};
+      return failed(fmt::format("com.fasterxml.jackson.databind.exc.InvalidFormatException: Cannot deserialize value of type `{0}` from String \"{1}\": not a "
+                                "valid `{0}` value", type, cell(i)) +
+                    fmt::format(fmt::runtime(kWhere), 1, columns[i]) +
+                    fmt::format(" (through reference chain: org.apache.kafka.tools.consumer.group.CsvUtils$CsvRecord{}Group[\"{}\"])",
+                                with_group ? "With" : "No", name));
+    };
+    TRY(number(first + 1, parsed.partition, "int", "partition"));
+    TRY(number(first + 2, parsed.offset, "long", "offset"));
+    return parsed;
+  }
+};
+
+}  // namespace
+
+// Lines of topic,partition,offset where one group is named and the first line is one; otherwise of group,topic,partition,offset.
+Result<std::map<std::string, GroupCommand::Offsets>> GroupCommand::plan_file() {
+  const std::string path = *options_.get("from-file");
+  const auto content = io::read_file(context_.world.disk, path);
+  if (!content) return failed("java.io.IOException: Unable to read file " + path);
+  const auto lines = java_split(std::string(as_text(*content)), '\n');
+  const auto groups = options_.all("group");
+  const bool with_group = groups.size() != 1 || lines.empty() || !PlanLine::parse(lines[0], false);
+  std::map<std::string, Offsets> plans;
+  for (const std::string& text : lines) {
+    TRY_ASSIGN(const PlanLine line, PlanLine::parse(text, with_group));
+    plans[with_group ? line.group : groups[0]][{line.topic, line.partition}] = line.offset;
   }
   return plans;
 }
@@ -189,7 +276,7 @@ io::Task<Result<void>> GroupCommand::reset_offsets() {
       CO_TRY_ASSIGN(const auto committed, co_await client::group_offsets(cluster_, id));
       for (const auto& [partition, offset] : committed) partitions.push_back(partition);
     } else {
-      CO_TRY_ASSIGN(partitions, co_await partitions_of(options_.all("topic")));
+      CO_TRY_ASSIGN(partitions, co_await partitions_to_reset());
     }
     CO_TRY_ASSIGN(auto offsets, co_await plan(id, partitions));
     if (options_.has("execute") && !offsets.empty()) {
@@ -205,8 +292,8 @@ io::Task<Result<void>> GroupCommand::reset_offsets() {
   if (options_.has("export")) {
     const bool single = options_.all("group").size() == 1;
     for (const auto& [id, offsets] : done) {
-      for (const auto& [partition, offset] : offsets) {
-        context_.console.write(fmt::format("{}{},{},{}\n", single ? "" : id + ",", partition.topic, partition.partition, offset));
+      for (const auto& partition : ordered(offsets)) {
+        context_.console.write(fmt::format("{}{},{},{}\n", single ? "" : id + ",", partition.topic, partition.partition, offsets.at(partition)));
       }
     }
     context_.console.write("\n");
@@ -222,40 +309,81 @@ io::Task<Result<void>> GroupCommand::reset_offsets() {
   };
   if (!done.empty()) line("GROUP", "TOPIC", "PARTITION", "NEW-OFFSET");
   for (const auto& [id, offsets] : done) {
-    for (const auto& [partition, offset] : offsets) line(id, partition.topic, std::to_string(partition.partition), std::to_string(offset));
+    for (const auto& partition : ordered(offsets)) line(id, partition.topic, std::to_string(partition.partition), std::to_string(offsets.at(partition)));
   }
   context_.console.write("\n");
   co_return Result<void>{};
 }
 
+void GroupCommand::print_deleted_offsets(Error top, const std::map<TopicPartition, Error>& outcomes) {
+  const std::string id = *options_.get("group");
+  switch (top.code) {
+    case ErrorCode::kNone: context_.console.write(fmt::format("Request succeeded for deleting offsets from group {}.\n", id)); break;
+    case ErrorCode::kInvalidGroupId:
+    case ErrorCode::kGroupIdNotFound:
+    case ErrorCode::kGroupAuthorizationFailed:
+    case ErrorCode::kNonEmptyGroup: context_.console.write(fmt::format("\nError: {}\n", error_text(top.code))); break;
+    case ErrorCode::kGroupSubscribedToTopic:
+    case ErrorCode::kTopicAuthorizationFailed:
+    case ErrorCode::kUnknownTopicOrPartition:
+      context_.console.write("\nError: Encountered some partition-level error, see the follow-up details.\n");
+      break;
+    default: context_.console.write(fmt::format("\nError: Encountered some unknown error: {}\n", error_name(top.code)));
+  }
+  std::vector<std::pair<std::string, const std::pair<const TopicPartition, Error>*>> rows;
+  for (const auto& one : outcomes) rows.emplace_back(one.first.topic + std::to_string(one.first.partition), &one);
+  std::sort(rows.begin(), rows.end());
+  size_t width = 15;
+  for (const auto& [partition, error] : outcomes) width = std::max(width, partition.topic.size());
+  context_.console.write(fmt::format("\n{:<{}} {:<10} {:<15}", "TOPIC", width, "PARTITION", "STATUS"));
+  for (const auto& [key, one] : rows) {
+    const auto& [partition, error] = *one;
+    context_.console.write(fmt::format("\n{:<{}} {:<10} {:<15}", partition.topic, width, partition.partition < 0 ? "-" : std::to_string(partition.partition),
+                                       error.code == ErrorCode::kNone ? "Successful" : "Error: " + exception_text(error)));
+  }
+  context_.console.write("\n");
+}
+
 io::Task<Result<void>> GroupCommand::delete_offsets() {
   const std::string id = *options_.get("group");
-  CO_TRY_ASSIGN(const auto partitions, co_await partitions_of(options_.all("topic")));
+  std::map<TopicPartition, Error> outcomes;  // Partition -1: the topic as a whole.
+  std::vector<TopicPartition> partitions;
+  for (const auto& text : options_.all("topic")) {
+    if (text.find(':') == std::string::npos) continue;
+    CO_TRY_ASSIGN(const auto some, parse_partitions(text));
+    partitions.insert(partitions.end(), some.begin(), some.end());
+  }
+  for (const auto& text : options_.all("topic")) {
+    if (text.find(':') != std::string::npos) continue;
+    const auto topic = co_await cluster_.topic(text);
+    if (!topic) {
+      outcomes[{text, -1}] = topic.error().code == ErrorCode::kRequestTimedOut ? client::no_broker_in_time("listNodes") : topic.error();
+      continue;
+    }
+    for (const auto& partition : topic->partitions) partitions.push_back({text, partition.index});
+  }
+  std::sort(partitions.begin(), partitions.end());
+  partitions.erase(std::unique(partitions.begin(), partitions.end()), partitions.end());
   protocol::OffsetDeleteRequest request;
   request.group_id = id;
   for (const auto& partition : partitions) {
     if (request.topics.empty() || request.topics.back().name != partition.topic) request.topics.emplace_back().name = partition.topic;
     request.topics.back().partitions.emplace_back().partition_index = partition.partition;
   }
-  CO_TRY_ASSIGN(auto reply, co_await client::call_coordinator(cluster_, client::CoordinatorType::kGroup, id, request,
-                                                              [](const auto& answer) { return error_from_wire(answer.error_code); }));
-  const ErrorCode top = error_from_wire(reply->error_code);
-  bool partial = false;
-  std::vector<std::string> lines;
-  for (const auto& topic : reply->topics) {
-    for (const auto& partition : topic.partitions) {
-      const ErrorCode code = error_from_wire(partition.error_code);
-      partial = partial || code != ErrorCode::kNone;
-      lines.push_back(fmt::format("\n{:<15} {:<10} {}", topic.name.view(), partition.partition_index,
-                                  code == ErrorCode::kNone ? "Successful" : "Error: " + exception_text({code, ""})));
+  auto reply = co_await client::call_coordinator(cluster_, client::CoordinatorType::kGroup, id, request,
+                                                 [](const auto& answer) { return error_from_wire(answer.error_code); });
+  Error top = reply ? Error{error_from_wire((*reply)->error_code), ""} : reply.error();
+  for (const auto& partition : partitions) outcomes[partition] = top;
+  if (reply && top.code == ErrorCode::kNone) {
+    for (const auto& topic : (*reply)->topics) {
+      for (const auto& partition : topic.partitions) {
+        const Error error{error_from_wire(partition.error_code), ""};
+        outcomes[{topic.name.str(), partition.partition_index}] = error;
+        if (top.code == ErrorCode::kNone) top = error;
+      }
     }
   }
-  if (top == ErrorCode::kNone && !partial) context_.console.write(fmt::format("Request succeeded for deleting offsets from group {}.\n", id));
-  else if (top == ErrorCode::kNone) context_.console.write("\nError: Encountered some partition-level error, see the follow-up details.\n");
-  else context_.console.write(fmt::format("\nError: Encounter some unknown error: {}\n", error_text(top)));
-  context_.console.write(fmt::format("\n{:<15} {:<10} {}", "TOPIC", "PARTITION", "STATUS"));
-  for (const auto& text : lines) context_.console.write(text);
-  context_.console.write("\n");
+  print_deleted_offsets(top, outcomes);
   co_return Result<void>{};
 }
 

@@ -3,6 +3,7 @@
 // those of the Java tools of 4.3.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -74,13 +75,16 @@ std::string exception_text(const Error& error);
 // The properties of --command-config and the like. INVALID_CONFIG names file and line.
 Result<std::map<std::string, std::string>> load_properties(ToolContext& context, const std::string& path);
 // The cluster of --bootstrap-server, with the client settings of `properties` (client.id, request.timeout.ms, ...); `controllers`: of
-// --bootstrap-controller.
+// --bootstrap-controller. Addresses that cannot be reached are logged; `who` is what Java's clients call themselves in their logs.
 Result<std::unique_ptr<client::Cluster>> open_cluster(ToolContext& context, const std::string& bootstrap,
-                                                      const std::map<std::string, std::string>& properties, bool controllers = false);
+                                                      const std::map<std::string, std::string>& properties, bool controllers = false,
+                                                      const std::string& who = "AdminClient clientId=adminclient-1");
 // Whether --bootstrap-server is given and is a list of addresses; for commands that look at it before anything else.
 Result<void> check_bootstrap(const Options& options);
 // The cluster of --bootstrap-server with the settings of --command-config, for commands that have both. The error is what Kafka's tools
 // say when they cannot make their client.
-Result<std::unique_ptr<client::Cluster>> open_admin(ToolContext& context, const Options& options);
+// `timeout`, where given, is what a call may take at most.
+Result<std::unique_ptr<client::Cluster>> open_admin(ToolContext& context, const Options& options,
+                                                    std::optional<std::chrono::milliseconds> timeout = {});
 
 }  // namespace samsa::tool

@@ -76,7 +76,7 @@ Result<std::map<std::string, std::string>> load_properties(ToolContext& context,
 }
 
 Result<std::unique_ptr<client::Cluster>> open_cluster(ToolContext& context, const std::string& bootstrap,
-                                                      const std::map<std::string, std::string>& properties, bool controllers) {
+                                                      const std::map<std::string, std::string>& properties, bool controllers, const std::string& who) {
   client::ClusterConfig config;
   config.controllers = controllers;
   TRY_ASSIGN(config.bootstrap, client::parse_bootstrap_servers(bootstrap));
@@ -98,6 +98,12 @@ Result<std::unique_ptr<client::Cluster>> open_cluster(ToolContext& context, cons
   TRY(milliseconds("default.api.timeout.ms", "INT", config.api_timeout));
   TRY(milliseconds("retry.backoff.ms", "LONG", config.retry_backoff));
   if (const auto found = properties.find("client.id"); found != properties.end()) config.connection.client_id = found->second;
+  config.unreachable = [&context, who](int32_t node, const io::Address& address) {
+    // Java shows the address that a name has been resolved to; here that stays inside of the network.
+    const bool literal = address.host.find_first_not_of("0123456789.") == std::string::npos || address.host.find(':') != std::string::npos;
+    context.console.log("WARN", fmt::format("[{}] Connection to node {} ({}{}) could not be established. Node may not be available.", who, node,
+                                            literal ? "/" : "", address.to_string()));
+  };
   return std::make_unique<client::Cluster>(context.world, std::move(config));
 }
 
@@ -108,10 +114,13 @@ Result<void> check_bootstrap(const Options& options) {
   return fail(ErrorCode::kInvalidRequest, "Please provide valid host:port like host1:9091,host2:9092\n ");
 }
 
-Result<std::unique_ptr<client::Cluster>> open_admin(ToolContext& context, const Options& options) {
+Result<std::unique_ptr<client::Cluster>> open_admin(ToolContext& context, const Options& options, std::optional<std::chrono::milliseconds> timeout) {
   std::map<std::string, std::string> properties;
   if (const auto file = options.get("command-config")) {
     TRY_ASSIGN(properties, load_properties(context, *file));
+  }
+  if (timeout) {
+    for (const char* key : {"default.api.timeout.ms", "request.timeout.ms"}) properties[key] = std::to_string(timeout->count());
   }
   const auto servers = options.has("bootstrap-server") ? options.get("bootstrap-server") : options.get("bootstrap-controller");
   auto cluster = open_cluster(context, *servers, properties);

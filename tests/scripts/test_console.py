@@ -1,5 +1,7 @@
 """kafka-console-producer and kafka-console-consumer."""
 
+from peers import tools as programs
+
 
 def make(t, topic, partitions="1", *more):
     t.run("kafka-topics", "--bootstrap-server", "$B", "--create", "--topic", topic, "--partitions", partitions, *more, note=False)
@@ -68,6 +70,49 @@ def wrong_words(t):
     consume(t, topic, "--partition", "0", "--from-beginning", "--offset", "3")
     consume(t, topic, "--partition", "0", "--offset", "somewhere")
     consume(t, topic, "--partition", "0", "--offset", "-4")
+
+
+def readers_and_formatters(t):
+    topic = t.topic("a")
+    make(t, topic)
+    producer = ("kafka-console-producer", "--bootstrap-server", "$B", "--topic", topic)
+    t.run(*producer, "--line-reader", "x", stdin="not sent\n")
+    t.run(*producer, "--line-reader", "org.apache.kafka.tools.LineMessageReader", stdin="sent\n")
+    # Java's estimate of a record's size, with and without key and headers.
+    produce(t, topic, "x" * 1048600 + "\n")
+    produce(t, topic, "k\t" + "x" * 1048600 + "\n", "parse.key=true")
+    produce(t, topic, "h:v,i:w\tk\t" + "x" * 1048600 + "\n", "parse.key=true", "parse.headers=true")
+    t.run(*producer, "--command-property", "buffer.memory=100", stdin="x" * 200 + "\n")
+    for words in (("--key-deserializer", "nope"), ("--formatter", "org.apache.kafka.tools.consumer.LoggingMessageFormatter")):
+        consume(t, topic, "--from-beginning", *words, count=1)
+
+
+NOWHERE = ("--bootstrap-server", "127.0.0.1:1")
+
+
+def nobody_there(t):
+    """What a closed port looks like, in the time that the caller gave."""
+    consumer = ("kafka-console-consumer", *NOWHERE, "--topic", "t")
+    for words in (("--timeout-ms", "1500"), ("--timeout-ms", "1500", "--partition", "0")):
+        t.run(*consumer, *words, timeout=45)
+    t.run("kafka-console-producer", *NOWHERE, "--topic", "t", "--max-block-ms", "1000", stdin="one\n", timeout=45)
+    for words in (("--list",), ("--describe", "--group", "g"), ("--delete", "--group", "g"), ("--delete-offsets", "--group", "g", "--topic", "t"),
+                  ("--reset-offsets", "--group", "g", "--topic", "t", "--to-earliest", "--dry-run")):
+        t.run("kafka-consumer-groups", *NOWHERE, *words, "--timeout", "1500", only=["rror", "due to", "t "], timeout=45)
+
+
+def test_nobody_there(compare):
+    compare(nobody_there)
+
+
+def test_nobody_there_is_said(tools):
+    """Before the time is over, in the log."""
+    done = programs.run(tools, "kafka-consumer-groups", *NOWHERE, "--list", "--timeout", "1500")
+    assert "Connection to node -1 (/127.0.0.1:1) could not be established. Node may not be available." in done.err
+
+
+def test_readers_and_formatters(compare):
+    compare(readers_and_formatters)
 
 
 def test_keys_and_headers(compare):

@@ -1,5 +1,6 @@
 """kafka-consumer-groups."""
 
+import re
 import time
 
 from scripts.test_console import consume, make, produce
@@ -80,6 +81,77 @@ def delete(t):
     groups(t, "--delete", "--group", t.group("missing"))
 
 
+def without_jackson(text: str) -> str:
+    """Java prints the errors of its CSV reader once where it tries a form and once more where it gives up."""
+    return re.sub(r"^(com\.fasterxml| at \[Source).*\n?", "", text, flags=re.M)
+
+
+def reset_refused(t):
+    topic, group = filled(t)
+
+    def to(*words, **how):
+        groups(t, "--group", group, "--reset-offsets", "--dry-run", *words, **how)
+
+    for duration in ("foo", "P1Y"):
+        to("--by-duration", duration, "--topic", topic)
+    for moment in ("2020-13-01T00:00:00.000", "2020-02-30T00:00:00.000", "2020-01-01T00:00:00", "2020-01-01T", "2020-1-1T00:00:00.000"):
+        to("--to-datetime", moment, "--topic", topic)
+    to("--to-earliest", "--topic", f"{topic}:7")
+    to("--to-earliest", "--topic", f"{topic}:0,1,8")
+    to("--to-earliest", "--topic", t.topic("missing"))
+    to("--to-earliest", "--topic", t.topic("missing") + ":0")
+    for part in ("", "x", "0:1"):
+        to("--to-earliest", "--topic", f"{topic}:{part}")
+    to("--to-earliest", "--topic", f"{topic}:0,")
+
+
+def files_refused(t):
+    topic, group = filled(t)
+    plan = t.broker.directory / f"plan-{t.number}.csv"
+    t.names[str(plan)] = "PLAN"
+
+    def take(text, *words):
+        plan.write_text(text)
+        groups(t, "--reset-offsets", "--from-file", str(plan), "--dry-run", *(words or ("--group", group)), edit=without_jackson)
+
+    for text in ("g,a,b\n", "", "\n", f"{topic},0\n", f"{topic},0,x\n", f"{topic},0,1,2\n", f"{topic},0,1\n\n", f"{topic}, 1, 1\n{topic},0,2\n"):
+        take(text)
+    take(f"{group},{topic},0,1\n", "--group", group, "--group", t.group("h"))
+
+
+def order(t):
+    """Rows of a reset and of its export stand in one order. Which one depends on the names, and these differ from run to run."""
+    topics = [t.topic(word) for word in ("a", "b", "c")]
+    for topic in topics:
+        make(t, topic, "3")
+    words = [word for topic in topics for word in ("--topic", topic)]
+    done = [groups(t, "--group", t.group("g"), "--reset-offsets", "--to-earliest", "--dry-run", *words, *more, note=False).out for more in ((), ("--export",))]
+    rows = [re.findall(r"(topic\d+-\w)[ ,]+(\d)[ ,]+0$", out, re.M) for out in done]
+    assert len(rows[0]) == 9 and rows[0] == rows[1], done
+
+
+def delete_offsets(t):
+    topic, group = filled(t)
+    missing, nobody = t.topic("missing"), t.group("missing")
+
+    def of(name, *words):
+        groups(t, "--delete-offsets", "--group", name, *(word for topic in words for word in ("--topic", topic)))
+
+    of(group, missing)
+    of(group, f"{missing}:1")
+    of(group, f"{topic}:7")
+    of(group, f"{topic}:0", missing)
+    of(group, f"{topic}:")
+    of(nobody, topic)
+    of(nobody, missing)
+
+
+def types(t):
+    filled(t)
+    for words in (("--type", "classic"), ("--state", "--type"), ("--type", "classic", "--state", "empty"), ("--type", "nosuch")):
+        groups(t, "--list", *words, only=["groupNNN-g", "STATE", "TYPE"], sort=True)
+
+
 def active(t):
     """What may not be done while a member is there."""
     from peers import tools as programs
@@ -117,6 +189,26 @@ def test_export_and_from_file(compare):
 
 def test_delete(compare):
     compare(delete)
+
+
+def test_reset_refused(compare):
+    compare(reset_refused)
+
+
+def test_files_refused(compare):
+    compare(files_refused)
+
+
+def test_order(compare):
+    compare(order)
+
+
+def test_delete_offsets(compare):
+    compare(delete_offsets)
+
+
+def test_types(compare):
+    compare(types)
 
 
 def test_active(compare):

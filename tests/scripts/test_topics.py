@@ -10,6 +10,7 @@ def create_and_describe(t):
     topics("--create", "--topic", topic, "--partitions", "2", "--replication-factor", "1", "--config", "retention.ms=100000",
            "--config", "cleanup.policy=compact")
     topics("--create", "--topic", topic)
+    topics("--create", "--topic", t.topic("huge"), "--partitions", "1000000000")
     topics("--create", "--topic", topic, "--if-not-exists")
     topics("--create", "--topic", other)
     topics("--describe", "--topic", topic)
