@@ -122,9 +122,9 @@ def feature_tables(t):
 
 def log_dirs(t):
     topic, empty = t.topic("a"), t.topic("b")
-    create(t, topic, 2)
+    create(t, topic)
     create(t, empty)
-    t.run("kafka-console-producer", "--bootstrap-server", "$B", "--topic", topic, "--producer-property", "partitioner.ignore.keys=true", stdin="one\n", note=False)
+    t.run("kafka-console-producer", "--bootstrap-server", "$B", "--topic", topic, stdin="one\n", note=False)
 
     def listing(text):
         """The JSON in one order, for that of partitions goes by hashes of names; sizes differ by what each writes around a record."""

@@ -21,10 +21,15 @@ def filled(t) -> tuple[str, str]:
     return topic, group
 
 
+def narrow(text: str) -> str:
+    """The columns of --list are as wide as the longest name of all groups, those of other tests too."""
+    return re.sub(r" {2,}", "  ", text)
+
+
 def describe(t):
     topic, group = filled(t)
     groups(t, "--list", only=["groupNNN-g"])
-    groups(t, "--list", "--state", only=["groupNNN-g", "STATE"])
+    groups(t, "--list", "--state", only=["groupNNN-g", "STATE"], edit=narrow)
     groups(t, "--describe", "--group", group, sort=True)
     groups(t, "--describe", "--group", group, "--members")
     groups(t, "--describe", "--group", group, "--state")
@@ -90,7 +95,7 @@ def reset_refused(t):
     topic, group = filled(t)
 
     def to(*words, **how):
-        groups(t, "--group", group, "--reset-offsets", "--dry-run", *words, **how)
+        groups(t, "--group", group, "--reset-offsets", "--dry-run", *words, sort=True, **how)
 
     for duration in ("foo", "P1Y"):
         to("--by-duration", duration, "--topic", topic)
@@ -112,7 +117,7 @@ def files_refused(t):
 
     def take(text, *words):
         plan.write_text(text)
-        groups(t, "--reset-offsets", "--from-file", str(plan), "--dry-run", *(words or ("--group", group)), edit=without_jackson)
+        groups(t, "--reset-offsets", "--from-file", str(plan), "--dry-run", *(words or ("--group", group)), edit=without_jackson, sort=True)
 
     for text in ("g,a,b\n", "", "\n", f"{topic},0\n", f"{topic},0,x\n", f"{topic},0,1,2\n", f"{topic},0,1\n\n", f"{topic}, 1, 1\n{topic},0,2\n"):
         take(text)
@@ -149,7 +154,7 @@ def delete_offsets(t):
 def types(t):
     filled(t)
     for words in (("--type", "classic"), ("--state", "--type"), ("--type", "classic", "--state", "empty"), ("--type", "nosuch")):
-        groups(t, "--list", *words, only=["groupNNN-g", "STATE", "TYPE"], sort=True)
+        groups(t, "--list", *words, only=["groupNNN-g", "STATE", "TYPE"], sort=True, edit=narrow)
 
 
 def active(t):

@@ -80,6 +80,8 @@ CARRIERS = [
     (re.compile(r"Unable to instantiate a formatter from (\S+): known are .*"), r"\1"),
     (re.compile(r"^Option +Description.*", re.M | re.S), "(the options)"),
     (re.compile(r"^usage: kafka-storage.*?(?=^kafka-storage: error)", re.M | re.S), "(the options)\n"),
+    # Java goes through a set: which of those that are missing it names is drawn by every virtual machine anew.
+    (re.compile(r"argument (--cluster-id/-t|--config/-c) is required"), "argument (one of them) is required"),
 ]
 
 # Patterns in a command, such as topic007.*, name more than one topic; in what a tool says, other runs' names must stay other names.
