@@ -149,7 +149,8 @@ void SimCluster::crash(size_t index, CrashKind kind) {
   if (!member.machine->up()) return;
   auto& faults = world_.faults();
   const io::sim::Faults before = faults;
-  if (kind == CrashKind::kProcess) faults.silent_crash = faults.lose_sector = faults.tear_sector = faults.lose_name = 0;
+  faults.power_fails = kind == CrashKind::kPower;
+  if (kind == CrashKind::kProcess) faults.silent_crash = 0;
   world_.crash(*member.machine);
   faults = before;
 }
@@ -216,6 +217,22 @@ std::string SimCluster::what_is_missing() const {
 }
 
 bool SimCluster::whole() const { return what_is_missing().empty(); }
+
+bool SimCluster::alone_in_sync(size_t index) const {
+  const auto now = image();
+  if (!now) return true;
+  const int32_t id = members_[index].id;
+  const auto serves = [&](int32_t other) {
+    return other != id && std::ranges::any_of(members_, [&](const Member& member) { return member.id == other && member.serves(); });
+  };
+  bool alone = false;
+  now->topics.for_each([&](const std::string&, const metadata::TopicImage& topic) {
+    topic.partitions.for_each([&](PartitionIndex, const metadata::PartitionImage& p) {
+      if (p.replicas.size() > 1 && std::ranges::find(p.isr, id) != p.isr.end() && std::ranges::none_of(p.isr, serves)) alone = true;
+    });
+  });
+  return alone;
+}
 
 int32_t SimCluster::leader(const std::string& topic, PartitionIndex partition) const {
   const auto now = image();

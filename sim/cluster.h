@@ -77,6 +77,8 @@ class SimCluster {
   [[nodiscard]] metadata::ImagePtr image() const;
   // Every node runs, every partition has a leader and all of its replicas in the ISR.
   [[nodiscard]] bool whole() const;
+  // Some partition has that broker in its ISR and no other one that serves: a new disk for it would lose what was acknowledged.
+  [[nodiscard]] bool alone_in_sync(size_t index) const;
   // Why not, in words.
   [[nodiscard]] std::string what_is_missing() const;
   [[nodiscard]] int32_t leader(const std::string& topic, PartitionIndex partition) const;

@@ -233,18 +233,27 @@ bool Nemesis::strike_disk(FaultKind kind, size_t victim) {
   if (kind == FaultKind::kDiskError) {
     own.read_error = 0.005;
     own.write_error = 0.01;
-    own.sync_error = 0.05;
+    own.sync_error = member.controller() ? 0 : 0.05;  // What a failed sync left behind may be believed after a restart (docs/RELIABILITY.md).
   } else if (kind == FaultKind::kMisdirected) {
     own.misdirected_write = 0.02;
   }
   machine.host().disk_faults = own;
   if (kind == FaultKind::kBitRot) rot(machine);
-  after(500ms, 5s, [this, victim, &machine] {
-    machine.host().disk_faults.reset();
-    if (machine.up()) cluster_.crash(victim);  // Its operator starts it anew, on a new disk where the old one told lies.
-    start_again(victim);
-  });
+  after(500ms, 5s, [this, victim] { mend_disk(victim); });
   return true;
+}
+
+// Its operator starts it anew, on a new disk where the old one told lies. An old disk that has the only copy stays until there is another.
+void Nemesis::mend_disk(size_t index) {
+  auto& machine = *cluster_.member(index).machine;
+  machine.host().disk_faults.reset();
+  if (replace_ && cluster_.alone_in_sync(index)) {
+    if (!machine.up()) cluster_.restart(index);
+    after(200ms, 1s, [this, index] { mend_disk(index); });
+    return;
+  }
+  if (machine.up()) cluster_.crash(index);
+  start_again(index);
 }
 
 // Flips a few bits in the records of the machine's logs, each behind the header of some batch.
@@ -315,7 +324,7 @@ void Nemesis::watch_ends() {
 
 void Nemesis::start_again(size_t index) {
   Member& member = cluster_.member(index);
-  const bool to_replace = replace_ && damaged_ == static_cast<int>(index) && !member.machine->host().disk_faults;
+  const bool to_replace = replace_ && damaged_ == static_cast<int>(index) && !member.machine->host().disk_faults && !cluster_.alone_in_sync(index);
   if (member.serves() && !member.stopping && !to_replace) return;
   if (member.machine->up() && !member.stopping && !member.ended && !to_replace) return;  // It is starting.
   if (member.machine->up()) cluster_.crash(index);
@@ -339,7 +348,11 @@ void Nemesis::heal() {
     member.machine->files().capacity_bytes = 1ULL << 40;
     if (member.paused) cluster_.resume(i);
     world().set_clock_drift(*member.machine, 0);
-    start_again(i);
+    if (replace_ && damaged_ == static_cast<int>(i)) {
+      mend_disk(i);
+    } else {
+      start_again(i);
+    }
   }
 }
 

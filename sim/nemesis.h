@@ -6,7 +6,7 @@
 // the controller cannot tell a process that died from a machine that lost its power, and when none is left that ended cleanly, the
 // last leader is elected (KIP-966). With samsa.durable.appends power loss harms nobody. Otherwise processes may die, and in any case
 // hang and be cut off, in any number. Bit rot befalls only brokers that are not controllers: their disk is replaced afterwards, as an
-// operator would.
+// operator would: when others have what it has.
 #pragma once
 
 #include <functional>
@@ -100,6 +100,7 @@ class Nemesis {
   void watch_damage();
   void watch_ends();
   void start_again(size_t index);
+  void mend_disk(size_t index);
   io::sim::SimWorld& world() { return cluster_.world(); }
   io::Random& random() { return world().random(); }
 

@@ -42,8 +42,8 @@ ClusterPlan draw_plan(const RunOptions& options, io::Random& random, bool& durab
   };
   one_of("replica.lag.time.max.ms", {"500", "2000", "10000"});
   one_of("replica.fetch.wait.max.ms", {"20", "100", "500"});
-  one_of("replica.fetch.max.bytes", {"1", "500", "1048576"});
-  one_of("replica.fetch.response.max.bytes", {"1", "1000", "10485760"});
+  one_of("replica.fetch.max.bytes", {"500", "5000", "1048576"});  // A batch or two for each fetch; with one, followers never catch writers up.
+  one_of("replica.fetch.response.max.bytes", {"500", "5000", "10485760"});
   one_of("num.replica.fetchers", {"1", "2"});
   one_of("broker.session.timeout.ms", {"1500", "3000", "6000"});
   one_of("controller.quorum.fetch.max.bytes", {"500", "1048576"});

@@ -70,7 +70,7 @@ class Controller {
   void reset(const MetadataImage& image);
 
   // ---- Brokers (controller_brokers.cc)
-  Result<Decision<BrokerRegistrationResponse>> register_broker(const BrokerRegistrationRequest& request, const CallContext& context) const;
+  Result<Decision<BrokerRegistrationResponse>> register_broker(const BrokerRegistrationRequest& request, const CallContext& context);
   // Also notes the contact in the tracker, unless the broker's epoch is stale.
   Result<Decision<BrokerHeartbeatResponse>> heartbeat(const BrokerHeartbeatRequest& request, const CallContext& context);
   Result<Decision<UnregisterBrokerResponse>> unregister_broker(const UnregisterBrokerRequest& request, const CallContext& context) const;

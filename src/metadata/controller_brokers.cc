@@ -112,7 +112,7 @@ int16_t register_version(int16_t mv) { return mv >= kMvCordoned ? 4 : mv >= kMvD
 
 }  // namespace
 
-Result<Decision<BrokerRegistrationResponse>> Controller::register_broker(const BrokerRegistrationRequest& request, const CallContext& context) const {
+Result<Decision<BrokerRegistrationResponse>> Controller::register_broker(const BrokerRegistrationRequest& request, const CallContext& context) {
   if (request.cluster_id.view() != settings_.cluster_id) {
     return fail(ErrorCode::kInconsistentClusterId,
                 fmt::format("Expected cluster ID {}, but got cluster ID {}", settings_.cluster_id, request.cluster_id.view()));
@@ -146,6 +146,8 @@ Result<Decision<BrokerRegistrationResponse>> Controller::register_broker(const B
   }
   TRY_ASSIGN(decision.records.emplace_back(), try_encode(record, register_version(mv)));
   decision.response.broker_epoch = record.broker_epoch;
+  // Its session begins here: a request of an earlier incarnation that was long on its way must not take the id from it.
+  tracker_.touch(request.broker_id, record.broker_epoch, context.mono, -1);
   return decision;
 }
 

@@ -346,6 +346,9 @@ TEST(Controller, RegistrationIsChecked) {
   const int64_t second = f.take(f.controller.register_broker(f.registration(1, 2), f.context())).broker_epoch;
   EXPECT_GT(second, epoch);
   EXPECT_TRUE(f.controller.image().broker(1)->fenced);
+  // Its session begins with the registration: what an earlier incarnation sent and was long on its way does not take the id from it.
+  EXPECT_EQ(f.controller.register_broker(f.registration(1, 1), f.context()).error().code, ErrorCode::kDuplicateBrokerRegistration);
+  EXPECT_EQ(f.controller.image().broker(1)->epoch, second);
   auto thief = f.registration(2);
   thief.log_dirs = f.controller.image().broker(1)->log_dirs;
   EXPECT_EQ(f.controller.register_broker(thief, f.context()).error().code, ErrorCode::kInvalidRegistration);

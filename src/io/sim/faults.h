@@ -34,6 +34,7 @@ struct Faults {
   double misdirected_write = 0;  // The bytes go to another sector of the file.
 
   // Disk, when a node crashes.
+  bool power_fails = true;    // At a crash. False: the process dies alone, and what it wrote stays with the operating system, synced or not.
   double lose_sector = 0.5;   // An unsynced sector has its old content.
   double tear_sector = 0.05;  // A part of an unsynced sector has its old content.
   double lose_name = 0.5;     // An unsynced create, rename or remove did not happen, nor later ones in the same directory.

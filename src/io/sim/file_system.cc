@@ -100,6 +100,13 @@ void FileContent::crash_tail(Kernel& kernel, uint64_t from) {
 }
 
 void FileContent::crash(Kernel& kernel) {
+  if (!kernel.faults.power_fails) {
+    // The sync that was under way has promised nothing to anybody; what it was to write is as little durable as before.
+    for (auto& [sector, old] : syncing_) undo_[sector] = std::move(old);
+    syncing_active_ = false;
+    syncing_.clear();
+    return;
+  }
   if (syncing_active_) {
     if (kernel.random.below(2) == 0) {
       durable_size_ = syncing_size_;  // It was done, and nobody was told.
@@ -229,7 +236,7 @@ void FileSystem::sync_directory(const std::shared_ptr<Inode>& directory) {
 }
 
 void FileSystem::crash() {
-  crash_names();
+  if (kernel_.faults.power_fails) crash_names();
   used_bytes_ = 0;
   crash_tree(*root_);
 }
@@ -257,7 +264,7 @@ void FileSystem::crash_tree(Inode& inode) {
     account(static_cast<int64_t>(inode.file.bytes().size()));
     return;
   }
-  inode.entries = inode.durable_entries;
+  if (kernel_.faults.power_fails) inode.entries = inode.durable_entries;
   for (auto& [name, child] : inode.entries) crash_tree(*child);
 }
 
