@@ -288,8 +288,15 @@ io::Task<> Node::write_checkpoints_now(bool only_high_watermarks) {
   // One after the other: what is gathered later is written later.
   const auto held = co_await checkpointing_.lock(worlds_[0].loop);
   const auto parts = co_await gather_checkpoints();
+  std::vector<size_t> online;
+  for (size_t i = 0; i < directories_->size(); ++i) {
+    if (!directories_->at(i).offline) online.push_back(i);
+  }
   const auto written = only_high_watermarks ? directories_->write_high_watermarks(parts) : directories_->write_checkpoints(parts);
   if (!written) SAMSA_LOG_ERROR("cannot write the checkpoint files: {}", written.error().text());
+  for (const size_t i : online) {
+    if (directories_->at(i).offline && !stopping_) directory_went_offline(i, *directories_->at(i).offline);
+  }
 }
 
 io::Task<> Node::checkpoint_periodically(std::chrono::milliseconds every, bool only_high_watermarks) {
@@ -323,8 +330,12 @@ void Node::directory_failed(int directory, const Error& why) {
   if (directories_->at(index).offline) return;
   SAMSA_LOG_ERROR("log directory {} failed: {}", directories_->at(index).path, why.text());
   directories_->take_offline(index, why);
+  directory_went_offline(index, why);
+}
+
+void Node::directory_went_offline(size_t index, const Error& why) {
   for (const auto& shard : shards_) {
-    shard->loop().post_remote([&shard = *shard, directory, why] { shard.logs().take_offline(directory, why); });
+    shard->loop().post_remote([&shard = *shard, directory = static_cast<int>(index), why] { shard.logs().take_offline(directory, why); });
   }
   bool any = false;
   for (size_t i = 0; i < directories_->size(); ++i) any = any || !directories_->at(i).offline;

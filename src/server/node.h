@@ -85,6 +85,8 @@ class Node {
   void directory_failed(int directory, const Error& why);
 
  private:
+  // Tells the shards, and the controller; the end of the node where it was the last one.
+  void directory_went_offline(size_t index, const Error& why);
   Result<void> bind_listeners();
   void start_senders();
   Result<void> bind_metrics();
