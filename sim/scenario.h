@@ -157,11 +157,7 @@ class Scenario {
     for (int i = 0; i < count; ++i) {
       const size_t at = history.sends.size();
       const TopicPartition partition = partitions_[static_cast<size_t>(i) % partitions_.size()];
-      Send& send = history.sends.emplace_back();
-      send.client = id;
-      send.partition = partition;
-      send.value = clients.next_value();
-      send.began = clients.now_ns();
+      Send& send = clients.begin_send(id, partition);
       auto delivery = [this, at](const Result<client::RecordMetadata>& outcome) {
         Send& done = history.sends[at];
         done.ended = clients.now_ns();

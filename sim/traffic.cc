@@ -66,13 +66,8 @@ io::Task<> Traffic::write(ClientSide& clients, TrafficWriter writer) {
 io::Task<> Traffic::send_one(ClientSide& clients, client::Producer& producer, const TrafficWriter& writer, int id) {
   auto& random = clients.random();
   const TopicPartition partition = partitions_[random.below(partitions_.size())];
-  auto& sends = clients.history().sends;
-  const size_t at = sends.size();
-  Send& send = sends.emplace_back();
-  send.client = id;
-  send.partition = partition;
-  send.value = clients.next_value();
-  send.began = clients.now_ns();
+  const size_t at = clients.history().sends.size();
+  Send& send = clients.begin_send(id, partition);
   send.once = writer.config.idempotence && writer.config.acks == -1;
   client::ProducerRecord record;
   record.topic = partition.topic;

@@ -40,6 +40,15 @@ class ClientSide {
   [[nodiscard]] io::Random& random() { return loop().random(); }
   [[nodiscard]] std::unique_ptr<client::Cluster> connect(const std::string& client_id) const;
   Value next_value() { return ++last_value_; }
+  // A send that begins now, in the history, with a value of its own.
+  Send& begin_send(int client, const TopicPartition& partition) {
+    Send& send = history_.sends.emplace_back();
+    send.client = client;
+    send.partition = partition;
+    send.value = next_value();
+    send.began = now_ns();
+    return send;
+  }
   int next_client() { return ++last_client_; }
   int next_session() { return ++last_session_; }
   void spawn(io::Task<> task);

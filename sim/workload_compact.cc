@@ -67,13 +67,8 @@ class CompactWorkload final : public Workload {
   io::Task<> send_one(ClientSide& clients, client::Producer& producer, int id, int writer) {
     auto& random = clients.random();
     const TopicPartition partition = partitions_[random.below(partitions_.size())];
-    auto& sends = clients.history().sends;
-    const size_t at = sends.size();
-    Send& send = sends.emplace_back();
-    send.client = id;
-    send.partition = partition;
-    send.value = clients.next_value();
-    send.began = clients.now_ns();
+    const size_t at = clients.history().sends.size();
+    Send& send = clients.begin_send(id, partition);
     send.key = fmt::format("w{}-{}", writer, random.below(static_cast<uint64_t>(keys_)));
     send.tombstone = random.one_in(8);
     client::ProducerRecord record;

@@ -11,7 +11,17 @@ namespace samsa::raft {
 
 namespace {
 constexpr std::string_view kTopic = "__cluster_metadata";
+
+template <class Named>
+void name_endpoints(const std::vector<VoterEndpoint>& own, std::vector<Named>& into) {
+  for (const auto& e : own) {
+    auto& to = into.emplace_back();
+    to.name = e.listener;
+    to.host = e.host;
+    to.port = e.port;
+  }
 }
+}  // namespace
 
 std::optional<io::Address> RaftCore::voter_address(int32_t id) const {
   const Voter* voter = voters().find(id);
@@ -92,12 +102,7 @@ void RaftCore::poll_leader(Now now, std::vector<Ask>& asks) {
     partition.voter_directory_id = voter.key.directory;
     partition.leader_id = self_.id;
     partition.leader_epoch = epoch_;
-    for (const auto& e : config_.own_endpoints) {
-      auto& to = request.leader_endpoints.emplace_back();
-      to.name = e.listener;
-      to.host = e.host;
-      to.port = e.port;
-    }
+    name_endpoints(config_.own_endpoints, request.leader_endpoints);
     asks.push_back({id, *address, epoch_, std::move(request)});
   }
 }
@@ -121,12 +126,7 @@ void RaftCore::poll_resigned(Now now, std::vector<Ask>& asks) {
       to.candidate_id = key.id;
       to.candidate_directory_id = key.directory;
     }
-    for (const auto& e : config_.own_endpoints) {
-      auto& to = request.leader_endpoints.emplace_back();
-      to.name = e.listener;
-      to.host = e.host;
-      to.port = e.port;
-    }
+    name_endpoints(config_.own_endpoints, request.leader_endpoints);
     asks.push_back({id, *address, epoch_, std::move(request)});
   }
 }
@@ -220,12 +220,7 @@ bool RaftCore::poll_join(Now now, std::vector<Ask>& asks) {
   request.timeout_ms = static_cast<int32_t>(config_.request_timeout.count());
   request.voter_id = self_.id;
   request.voter_directory_id = self_.directory;
-  for (const auto& e : config_.own_endpoints) {
-    auto& to = request.listeners.emplace_back();
-    to.name = e.listener;
-    to.host = e.host;
-    to.port = e.port;
-  }
+  name_endpoints(config_.own_endpoints, request.listeners);
   // It would wait for a majority of the new set, of which this replica, busy with waiting, is a part.
   request.ack_when_committed = false;
   asks.push_back({leader_, address, epoch_, std::move(request)});
@@ -247,12 +242,7 @@ bool RaftCore::poll_membership(Now now, std::vector<Ask>& asks) {
   request.current_leader_epoch = epoch_;
   request.voter_id = self_.id;
   request.voter_directory_id = self_.directory;
-  for (const auto& e : config_.own_endpoints) {
-    auto& to = request.listeners.emplace_back();
-    to.name = e.listener;
-    to.host = e.host;
-    to.port = e.port;
-  }
+  name_endpoints(config_.own_endpoints, request.listeners);
   request.k_raft_version_feature.min_supported_version = 0;
   request.k_raft_version_feature.max_supported_version = 1;
   asks.push_back({leader_, *address, epoch_, std::move(request)});

@@ -309,14 +309,11 @@ io::Task<> Node::checkpoint_periodically(std::chrono::milliseconds every, bool o
 
 ConnectionLimits Node::connection_limits() const {
   ConnectionLimits limits;
-  const auto layers = layers_of(settings_, *shards_[0]->image(), nullptr);
-  const auto number = [&](std::string_view name, int64_t otherwise) {
-    const auto value = config::effective_value(config::Kind::kBroker, name, layers);
-    return std::holds_alternative<int64_t>(value) ? std::get<int64_t>(value) : otherwise;
-  };
-  limits.total = number("max.connections", limits.total);
-  limits.per_ip = number("max.connections.per.ip", limits.per_ip);
-  if (const auto text = config::effective_text(config::Kind::kBroker, "max.connections.per.ip.overrides", layers)) limits.parse_overrides(*text);
+  const auto image = shards_[0]->image();
+  limits.total = broker_number(settings_, *image, "max.connections");
+  limits.per_ip = broker_number(settings_, *image, "max.connections.per.ip");
+  const auto overrides = config::effective_text(config::Kind::kBroker, "max.connections.per.ip.overrides", layers_of(settings_, *image, nullptr));
+  if (overrides) limits.parse_overrides(*overrides);
   return limits;
 }
 

@@ -94,11 +94,9 @@ io::Task<Result<bool>> ReplicaMover::catch_up(TopicPartition partition, std::sha
 }
 
 std::chrono::milliseconds ReplicaMover::time_for(uint64_t bytes) const {
-  const auto value = config::effective_value(config::Kind::kBroker, "replica.alter.log.dirs.io.max.bytes.per.second",
-                                             layers_of(shard_.settings(), *shard_.image(), nullptr));
-  const auto* limit = std::get_if<int64_t>(&value);
-  if (limit == nullptr || *limit == INT64_MAX) return {};
-  const double part = static_cast<double>(std::max<int64_t>(*limit, 1)) / static_cast<double>(shard_.node().worlds().size() * std::max<size_t>(moves_.size(), 1));
+  const int64_t limit = broker_number(shard_.settings(), *shard_.image(), "replica.alter.log.dirs.io.max.bytes.per.second");
+  if (limit == INT64_MAX) return {};
+  const double part = static_cast<double>(std::max<int64_t>(limit, 1)) / static_cast<double>(shard_.node().worlds().size() * std::max<size_t>(moves_.size(), 1));
   return std::chrono::milliseconds(static_cast<int64_t>(std::min(static_cast<double>(bytes) / part, kLongestPause) * 1000));
 }
 
