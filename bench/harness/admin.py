@@ -116,9 +116,12 @@ def reassigning(connection):
     return answer[12 + max(0, text - 1)] > 1
 
 
-def elect_preferred(connection):
-    """ElectLeaders v2 for all partitions."""
-    answer = connection.call(request(43, 2, b"\0\0" + struct.pack(">i", 240_000) + b"\0", flexible=True))
+def elect_preferred(connection, topics):
+    """ElectLeaders v2. topics: {name: number of partitions}."""
+    body = b"\0" + _varint(len(topics) + 1)
+    for name, partitions in topics.items():
+        body += _text(name) + _varint(partitions + 1) + struct.pack(f">{partitions}i", *range(partitions)) + b"\0"
+    answer = connection.call(request(43, 2, body + struct.pack(">i", 240_000) + b"\0", flexible=True))
     (error,) = struct.unpack_from(">h", answer, 9)
     if error:
         raise RuntimeError(f"ElectLeaders: error {error}")

@@ -1,6 +1,7 @@
 // Clusters of whole nodes in one simulated world: replication, failover, and what was acknowledged is there, once and in order, on every
 // replica. The same seed is the same run.
 #include <cstdlib>
+#include <set>
 
 #include "server/test_cluster.h"
 
@@ -129,6 +130,69 @@ TEST(ClusterSimulation, LeadersMoveAtOnceWhenAProcessDies) {
       EXPECT_LT(s.producer.longest_gap, 500ms) << "round " << round << ": node " << victim + 1 << s.cluster.sim.trace().recent(400);
       s.cluster.sim.run_for(1s);
       s.cluster.restart(victim);
+    }
+    s.finish();
+  }
+}
+
+// What a broker answers to a client that asks for the topic: who leads each partition (-1: nobody), and which brokers it names.
+struct Told {
+  std::vector<int32_t> leaders;
+  std::set<int32_t> brokers;
+  io::Duration took{};
+};
+
+io::Task<> ask(TestClient& client, io::Address of, std::string topic, Told& told) {
+  protocol::MetadataRequest request;
+  request.topics.emplace();
+  request.topics->emplace_back().name = protocol::Text(topic);
+  request.allow_auto_topic_creation = false;
+  const io::MonoTime began = client.world().loop.now();
+  const auto reply = co_await client.call(of, request, 12);
+  EXPECT_TRUE(reply) << reply.error().text();
+  if (!reply) co_return;
+  told.took = client.world().loop.now() - began;
+  for (const auto& broker : (*reply)->brokers) told.brokers.insert(broker.node_id);
+  for (const auto& p : (*reply)->topics.at(0).partitions) told.leaders.push_back(p.leader_id);
+}
+
+Told asked(Scenario& s, size_t node) {
+  Told told;
+  EXPECT_TRUE(s.cluster.sim.run_task(s.client.world().loop, ask(s.client, {"n" + std::to_string(node + 1), 9092}, "events", told), 10s));
+  return told;
+}
+
+// A client whose leader died asks another broker in that moment: it is told of the new leaders, never of the dead one or of none, and the answer does
+// not take long. The dead broker is named for a few seconds more (librdkafka would forget its partitions), then no longer.
+TEST(ClusterSimulation, WhoAsksAtTheMomentOfADeathIsToldOfTheNewLeaders) {
+  io::sim::Faults faults;
+  faults.silent_crash = 0;
+  for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Scenario s(seed, kThree, {}, faults);
+    s.create(3, "2");
+    s.produce_more(20);
+    for (int round = 0; round < 4 && !testing::Test::HasFailure(); ++round) {
+      EXPECT_TRUE(s.cluster.sim.run_until([&] { return s.cluster.whole("events"); }, 120s)) << s.cluster.sim.trace().recent(60);
+      s.cluster.sim.run_for(3s);
+      const auto victim = static_cast<size_t>(s.cluster.leader("events", round % 3) - 1);
+      const auto other = (victim + 1 + static_cast<size_t>(round / 2) % 2) % 3;
+      EXPECT_EQ(asked(s, other).brokers.size(), 3U);  // The connection is there.
+      s.cluster.crash(victim);
+      s.cluster.sim.run_for(2ms);  // The others' connections break.
+      for (int again = 0; again < 3; ++again) {
+        const Told told = asked(s, other);
+        for (const int32_t leader : told.leaders) {
+          EXPECT_NE(leader, static_cast<int32_t>(victim + 1));
+          EXPECT_NE(leader, -1);
+        }
+        EXPECT_LT(told.took, 500ms);
+        EXPECT_EQ(told.brokers.size(), 3U) << "it is still named";
+      }
+      s.cluster.sim.run_for(6s);
+      EXPECT_EQ(asked(s, other).brokers.size(), 2U);
+      s.cluster.restart(victim);
+      EXPECT_TRUE(s.cluster.sim.run_until([&] { return asked(s, other).brokers.size() == 3; }, 60s));
     }
     s.finish();
   }
