@@ -46,11 +46,12 @@ produce("1 KiB, Java", 300_000, load="java", size=1024, acks="all", linger_ms=10
 consume("100 B", 3_000_000, prepare={"size": 100}, size=100)
 consume("1 KiB", 400_000, target={"CPU s/GB": 0.2})
 consume("10 KiB", 40_000, prepare={"size": 10240}, size=10240)
-for codec in ("lz4", "zstd"):
+for codec in ("gzip", "snappy", "lz4", "zstd"):
     consume(f"1 KiB, {codec}", 400_000, prepare={"codec": codec})
 for partitions in (6, 200):
     consume(f"1 KiB, {partitions} partitions", 300_000, partitions=partitions)
 consume("1 KiB, 50 partitions shared by 50 connections", 400_000, partitions=50, connections=50, split=1)
+consume("1 KiB, 2,000 consumers of one partition", 500, connections=2000)
 consume("1 KiB, 20 consumers of one partition", 60_000, connections=20)
 consume("1 KiB, librdkafka", 400_000, load="rd", target={"CPU s/GB": 0.2})
 consume("1 KiB, Java", 300_000, load="java")

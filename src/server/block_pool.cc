@@ -52,7 +52,9 @@ Block BlockPool::take(size_t size) {
 }
 
 io::Task<Block> BlockPool::acquire(size_t size) {
-  while (limit_ >= 0 && in_use_ > 0 && in_use_ + size > static_cast<size_t>(limit_)) co_await room_.wait(loop_);
+  if (!turn_.locked() && has_room(size)) co_return take(size);
+  const auto turn = co_await turn_.lock(loop_);
+  while (!has_room(size)) co_await room_.wait(loop_);
   co_return take(size);
 }
 

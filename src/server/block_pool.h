@@ -2,7 +2,8 @@
 // until it is answered, so decoded views and the bytes that go to pwritev stay where the socket wrote them.
 //
 // Invariants: handles are copied and dropped on the pool's shard only; the pool outlives its blocks. Memory is not cleared.
-// With a limit (queued.max.request.bytes) `acquire` waits while the limit is used up, but never for the only block in use.
+// With a limit (queued.max.request.bytes) `acquire` waits while the limit is used up, but never for the only block in use. Who came first
+// is served first: under overload everybody waits about as long.
 #pragma once
 
 #include <array>
@@ -59,7 +60,7 @@ class BlockPool {
 
   // A block of at least `size` bytes at once, whatever the limit says.
   Block take(size_t size);
-  // The same, waiting for room below the limit first.
+  // The same, waiting for room below the limit first, behind those that wait already.
   io::Task<Block> acquire(size_t size);
   [[nodiscard]] size_t bytes_in_use() const { return in_use_; }
   [[nodiscard]] size_t bytes_free() const { return free_bytes_; }
@@ -71,6 +72,7 @@ class BlockPool {
   static constexpr size_t kClasses = 37;
   static size_t class_of(size_t size);
   static size_t class_size(size_t index);
+  [[nodiscard]] bool has_room(size_t size) const { return limit_ < 0 || in_use_ == 0 || in_use_ + size <= static_cast<size_t>(limit_); }
   void give_back(Block::Header* header);
 
   io::Loop& loop_;
@@ -79,7 +81,8 @@ class BlockPool {
   size_t in_use_ = 0;
   size_t free_bytes_ = 0;
   std::array<std::vector<Block::Header*>, kClasses> free_;
-  io::Signal room_;
+  io::Mutex turn_;    // Of those that wait for room.
+  io::Signal room_;   // For the first of them.
 };
 
 }  // namespace samsa::server

@@ -47,11 +47,10 @@ void Connection::give_up(std::string_view why) {
 }
 
 io::Task<> Connection::run() {
-  size_t turn_requests = 0;
-  size_t turn_bytes = 0;
-  while (!closed_ && co_await serve_next(turn_requests, turn_bytes)) {
-    if (turn_requests >= kTurnRequests || turn_bytes >= kTurnBytes) {
-      turn_requests = turn_bytes = 0;
+  Turn turn;
+  while (!closed_ && co_await serve_next(turn)) {
+    if (turn.requests >= kTurnRequests || turn.bytes >= kTurnBytes) {
+      turn = {};
       co_await io::yield(shard_.loop(), io::Priority::kBulk);
     }
   }
@@ -62,7 +61,7 @@ io::Task<> Connection::run() {
 }
 
 // Reads, starts or runs one request. False when the connection is to end.
-io::Task<bool> Connection::serve_next(size_t& turn_requests, size_t& turn_bytes) {
+io::Task<bool> Connection::serve_next(Turn& turn) {
   co_await pause_if_throttled();
   auto frame = co_await reader_.next();
   if (!frame) {
@@ -72,8 +71,9 @@ io::Task<bool> Connection::serve_next(size_t& turn_requests, size_t& turn_bytes)
     co_return false;
   }
   last_activity_ = shard_.loop().now();
-  ++turn_requests;
-  turn_bytes += frame->content.size();
+  if (turn.at != last_activity_) turn = {.at = last_activity_};  // It has waited: others had theirs.
+  ++turn.requests;
+  turn.bytes += frame->content.size();
   metrics_.requests.add();
   metrics_.bytes_in.add(frame->content.size() + 4);
   auto exchange = open_exchange(std::move(*frame));
@@ -122,7 +122,13 @@ io::Task<> Connection::run_exchange(Exchange& exchange) {
     const auto until = io::after(shard_.loop().now(), std::chrono::milliseconds(exchange.context.throttle_ms));
     if (until > muted_until_) muted_until_ = until;
   }
-  if (!writing_) co_await write_answers();
+  if (writing_) co_return;
+  // Of a client that pipelines more is under way or on its way in: their answers leave together, a round later.
+  if (exchange.api->pipelined && (exchanges_.size() > 1 || !reader_.at_boundary())) {
+    writing_ = true;
+    co_await io::yield(shard_.loop());
+  }
+  co_await write_answers();
 }
 
 // Writes the answers that are due, as many as are ready in one go. One writer at a time.

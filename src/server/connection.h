@@ -1,8 +1,9 @@
 // Connection: one client connection on its shard, from bytes to answers.
 //
 // Requests are read one after the other. A request starts when all before it are answered, except that Produce requests start while
-// earlier Produces still wait for replication; each starts in the order of arrival and runs to its append without suspending, so
-// batches of a producer reach the log in order. Answers leave in the order of the requests.
+// earlier Produces still wait for replication; each starts in the order of arrival and runs to its append without suspending, or
+// waits for its turn there in that order (AppendTurns), so batches of a producer reach the log in order. Answers leave in the order of the
+// requests.
 // At most kMaxInFlight requests are under way; after kTurnRequests requests or kTurnBytes bytes without a pause the connection goes
 // on as bulk work (io::Priority), behind the others of the shard. Whatever a client sends that cannot be parsed ends the connection with a log line.
 // Facts: docs/formats/wire.md "Connection semantics"; KIP-219 (throttling).
@@ -54,7 +55,13 @@ class Connection {
     size_t frame_bytes = 0;
   };
 
-  io::Task<bool> serve_next(size_t& turn_requests, size_t& turn_bytes);
+  // What was served without a pause, in one round of the loop.
+  struct Turn {
+    io::MonoTime at;
+    size_t requests = 0;
+    size_t bytes = 0;
+  };
+  io::Task<bool> serve_next(Turn& turn);
   std::unique_ptr<Exchange> open_exchange(Frame frame);
   io::Task<> run_exchange(Exchange& exchange);
   io::Task<> write_answers();

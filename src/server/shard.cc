@@ -35,6 +35,7 @@ Shard::Shard(Node& node, io::World world, const NodeSettings& settings)
       settings_(settings),
       metrics_(world.loop.shard()),
       blocks_(world.loop, share(settings.queued_max_request_bytes, node.worlds().size())),
+      append_turns_(world.loop),
       image_(std::make_shared<const metadata::MetadataImage>()),
       applied_(image_),
       logs_(world.loop, world.disk, manager_config(settings, node.worlds().size())),

@@ -22,6 +22,7 @@
 #include "metadata/publisher.h"
 #include "replication/follower_fetcher.h"
 #include "replication/partition.h"
+#include "server/append_turns.h"
 #include "server/block_pool.h"
 #include "server/fetch_session.h"
 #include "server/log_limiter.h"
@@ -60,6 +61,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   [[nodiscard]] const NodeSettings& settings() const { return settings_; }
   [[nodiscard]] ShardMetrics& metrics() { return metrics_; }
   [[nodiscard]] BlockPool& blocks() { return blocks_; }
+  [[nodiscard]] AppendTurns& append_turns() { return append_turns_; }
   [[nodiscard]] const metadata::ImagePtr& image() const { return image_; }
   [[nodiscard]] storage::LogManager& logs() { return logs_; }
   [[nodiscard]] coordinator::GroupCoordinator& groups() { return groups_; }
@@ -161,6 +163,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   const NodeSettings& settings_;
   ShardMetrics metrics_;
   BlockPool blocks_;
+  AppendTurns append_turns_;
   metadata::ImagePtr image_;
   metadata::ImagePtr applied_;  // What partitions_ reflects.
   storage::LogManager logs_;

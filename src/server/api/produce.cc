@@ -108,6 +108,9 @@ void Producing::plan() {
 io::Task<> Producing::append_on(int shard_index) {
   Shard& shard = context_.shard.node().shard(shard_index);
   const auto deadline = io::after(shard.loop().now(), std::chrono::milliseconds(std::max(0, request_.timeout_ms)));
+  uint64_t bytes = 0;
+  for (const auto& work : work_) bytes += work.shard == shard_index ? work.records.size() : 0;
+  if (shard.append_turns().must_wait(context_.connection.id, bytes)) co_await shard.append_turns().wait(context_.connection.id, bytes);
   for (auto& work : work_) {
     if (work.shard == shard_index) append_one(shard, work);
   }
