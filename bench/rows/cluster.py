@@ -129,53 +129,66 @@ def timed(act, condition, what):
     return time.monotonic() - began
 
 
-def leaders(connection, names):
-    """{topic: [leader of partition 0, of partition 1, ...]}"""
+def states(connection, names):
+    """{(topic, partition): (leader, members of the ISR)}"""
     _, found = admin.metadata(connection, names)
-    return {name: [leader for _, _, leader, _ in sorted(rows, key=lambda row: row[1])] for name, rows in found.items()}
+    return {(name, index): (leader, len(isr)) for name, rows in found.items() for _, index, leader, isr in rows}
+
+
+class Many:
+    """Many partitions of two replicas each on three nodes."""
+
+    def __init__(self, side, connection, topics, partitions):
+        self.side, self.connection, self.names, self.partitions = side, connection, [f"many-{number}" for number in range(topics)], partitions
+        self.batches = [self.names[at:at + 10] for at in range(0, topics, 10)]
+        self.order = {}  # The replicas of each, in order.
+
+    def create(self):
+        for batch in self.batches:
+            self.side.topics(batch, self.partitions, replicas=2)
+
+    def reassign(self):
+        for batch in self.batches:
+            admin.reassign(self.connection, {name: [self.order[name, index] for index in range(self.partitions)] for name in batch})
+
+    def elect(self):
+        for batch in self.batches:
+            admin.elect_preferred(self.connection, {name: self.partitions for name in batch})
+
+    def placed(self):
+        """Nothing is being moved, and a broker that clients ask has heard of leaders and full ISRs among the new replicas."""
+        if admin.reassigning(self.connection):
+            return False
+        return all(leader in self.order[key] and isr == 2 for key, (leader, isr) in states(self.connection, self.names).items())
+
+    def led_by_preferred(self):
+        return [leader == self.order[key][0] for key, (leader, _) in states(self.connection, self.names).items()]
+
+    def move(self):
+        """To two of three brokers, the one that leads not among them."""
+        self.order = {key: [leader % 3 + 1, (leader + 1) % 3 + 1] for key, (leader, _) in states(self.connection, self.names).items()}
+        return timed(self.reassign, self.placed, "move")
+
+    def lead_elsewhere(self):
+        """Every leadership to the other replica. The order of the replicas says who is to lead, so that is turned first, which copies nothing and moves
+        no leader; again where a busy broker was fenced meanwhile and leaders moved by themselves."""
+        for _ in range(5):
+            led = {key: leader for key, (leader, _) in states(self.connection, self.names).items()}
+            self.order = {key: sorted(pair, key=lambda number, leader=led[key]: number == leader) for key, pair in self.order.items()}
+            self.reassign()
+            until(self.placed, "the order of the replicas")
+            if not any(self.led_by_preferred()):
+                return timed(self.elect, lambda: all(self.led_by_preferred()), "lead elsewhere")
+        raise RuntimeError("leaders move without being asked to")
 
 
 def many(side, topics, partitions):
-    """Creates them with two replicas each, moves all (two of three brokers, the one that led not among them), then has all led by their other replica."""
     side.format()
     side.start()
-    names = [f"many-{number}" for number in range(topics)]
-    batches = [names[at:at + 10] for at in range(0, topics, 10)]
-
-    def create():
-        for batch in batches:
-            side.topics(batch, partitions, replicas=2)
-
-    def reassign(to):
-        for batch in batches:
-            admin.reassign(connection, {name: to[name] for name in batch})
-
-    def elect():
-        for batch in batches:
-            admin.elect_preferred(connection, {name: partitions for name in batch})
-
-    figures = {"create s": timed(create, lambda: True, "create")}
     with side.connect() as connection:
-        moved = {name: [[was % 3 + 1, (was + 1) % 3 + 1] for was in led] for name, led in leaders(connection, names).items()}
-
-        def there():
-            """Nothing is being moved, and a broker that clients ask has heard of the new leaders."""
-            if admin.reassigning(connection):
-                return False
-            led = leaders(connection, names)
-            return all(now in pair for name in names for now, pair in zip(led[name], moved[name]))
-
-        figures["move s"] = timed(lambda: reassign(moved), there, "move")
-        # The order of the replicas decides who is to lead: the one that does not now. Nothing is copied and nobody leads elsewhere by this.
-        before = leaders(connection, names)
-        turned = {name: [sorted(pair, key=lambda number: number == led) for pair, led in zip(moved[name], before[name])] for name in names}
-        reassign(turned)
-        until(lambda: not admin.reassigning(connection), "the order of the replicas")
-        wanted = {name: [pair[0] for pair in turned[name]] for name in names}
-        if any(now == then for name in names for now, then in zip(leaders(connection, names)[name], wanted[name])):
-            raise RuntimeError("led elsewhere before it was asked for")
-        figures["lead elsewhere s"] = timed(elect, lambda: leaders(connection, names) == wanted, "lead elsewhere")
-    return figures | {"memory MB": side.resident_mb()}
+        run = Many(side, connection, topics, partitions)
+        return {"create s": timed(run.create, lambda: True, "create"), "move s": run.move(), "lead elsewhere s": run.lead_elsewhere(),
+                "memory MB": side.resident_mb()}
 
 
 # Leaders move when they are told to, not also by themselves after five minutes.
