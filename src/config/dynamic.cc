@@ -102,7 +102,9 @@ std::vector<Synonym> broker_synonyms(std::string_view name, bool sensitive, cons
   add(layers.server, Source::kStaticBroker);
   for (const auto each : names) {
     const auto* setting = find_setting(Kind::kBroker, each);
-    const auto text = setting == nullptr ? std::nullopt : value_text(default_value(*setting));
+    // Those that are dynamic only have no default that Kafka would name.
+    const bool fixed_default = setting != nullptr && !(setting->internal && setting->scope != Scope::kReadOnly);
+    const auto text = fixed_default ? value_text(default_value(*setting)) : std::nullopt;
     if (text) synonyms.push_back({std::string(each), sensitive ? std::nullopt : text, Source::kDefault});
   }
   const auto first = std::ranges::find(synonyms, name, &Synonym::name);

@@ -45,6 +45,39 @@ def of_brokers(t):
     configs(t, "--entity-type", "waiters", "--describe")
 
 
+def of_thread_pools(t):
+    """Kafka lets a pool of threads grow to twice its size and shrink to half at a time."""
+    one = ["--entity-type", "brokers", "--entity-name", "1"]
+    every = ["--entity-type", "brokers", "--entity-default"]
+
+    for name, size in (("num.io.threads", 8), ("num.network.threads", 3), ("background.threads", 10), ("num.replica.fetchers", 1),
+                       ("num.recovery.threads.per.data.dir", 2), ("log.cleaner.threads", 1)):
+        none = () if name == "log.cleaner.threads" else (0, -1)  # There Apache Kafka says "/ by zero".
+        few = (size // 2 - 1,) if size > 3 else ()
+        for value in (2 * size + 1, *few, *none, "many", 2 * size):
+            configs(t, *every, "--alter", "--add-config", f"{name}={value}")
+        configs(t, *every, "--describe")
+        configs(t, *every, "--alter", "--delete-config", name)
+        configs(t, *one, "--alter", "--add-config", f"{name}={size + 1}")
+        configs(t, *one, "--alter", "--delete-config", name)
+
+
+def of_throttles(t):
+    one = ["--entity-type", "brokers", "--entity-name", "1"]
+    every = ["--entity-type", "brokers", "--entity-default"]
+    for name in ("leader.replication.throttled.rate", "follower.replication.throttled.rate", "replica.alter.log.dirs.io.max.bytes.per.second"):
+        configs(t, *one, "--alter", "--add-config", f"{name}=100000")
+        configs(t, *one, "--describe")
+        configs(t, *every, "--alter", "--add-config", f"{name}=200000")
+        configs(t, *one, "--describe")
+        configs(t, *every, "--describe")
+        configs(t, *one, "--alter", "--delete-config", name)
+        configs(t, *every, "--alter", "--delete-config", name)
+        configs(t, *one, "--alter", "--add-config", f"{name}=-1")
+        configs(t, *one, "--alter", "--add-config", f"{name}=fast")
+        configs(t, *one, "--describe")
+
+
 def of_users(t):
     """Quotas and credentials; each cluster starts without any, and this leaves none."""
     user, client = t.topic("user"), t.topic("client")
@@ -109,6 +142,14 @@ def test_of_a_topic(compare):
 
 def test_of_brokers(compare):
     compare(of_brokers)
+
+
+def test_of_thread_pools(compare):
+    compare(of_thread_pools)
+
+
+def test_of_throttles(compare):
+    compare(of_throttles)
 
 
 @pytest.mark.apache_broker

@@ -6,8 +6,12 @@
 
 #include <fmt/format.h>
 
+#include "protocol/api/alter_configs.h"
+#include "protocol/api/incremental_alter_configs.h"
 #include "server/api/common.h"
 #include "server/controller_call.h"
+#include "server/thread_pools.h"
+#include "server/topic_configs.h"
 
 namespace samsa::server {
 
@@ -44,6 +48,40 @@ inline Result<void> check_alter(const RequestContext& context, int8_t type, std:
   return fail(ErrorCode::kInvalidRequest, fmt::format("Unknown resource type {}", type));
 }
 
+// The values that a resource is to have. Where that cannot be said the controller will.
+inline std::optional<config::Properties> values_after(const protocol::IncrementalAlterConfigsRequest::AlterConfigsResource& resource,
+                                                      const config::Properties& now) {
+  std::vector<config::Alter> alters;
+  for (const auto& config : resource.configs) {
+    auto& alter = alters.emplace_back(config::Alter{config.name.str(), static_cast<config::AlterOp>(config.config_operation), {}});
+    if (config.value) alter.value = config.value->str();
+  }
+  auto values = config::apply_alters(config::Kind::kBroker, now, alters);
+  if (!values) return std::nullopt;
+  return std::move(*values);
+}
+inline std::optional<config::Properties> values_after(const protocol::AlterConfigsRequest::AlterConfigsResource& resource, const config::Properties&) {
+  config::Properties values;
+  for (const auto& config : resource.configs) {
+    if (config.value) values.insert_or_assign(config.name.str(), config.value->str());
+  }
+  return values;
+}
+
+// What only the broker that is asked knows, by what is in force there.
+template <class Resource>
+Result<void> check_in_force(const RequestContext& context, const Resource& resource) {
+  if (static_cast<metadata::ConfigType>(resource.resource_type) != metadata::ConfigType::kBroker || context.connection.controller_listener) return {};
+  const auto image = context.shard.image();
+  const auto now = layers_of(context.shard.settings(), *image, nullptr);
+  const bool own = !resource.resource_name.view().empty();
+  const auto values = values_after(resource, own ? *now.broker : *now.cluster);
+  if (!values) return {};
+  auto then = now;
+  (own ? then.broker : then.cluster) = &*values;
+  return check_thread_pools(now, then);
+}
+
 template <class Request, class Response>
 io::Task<> alter(RequestContext& context, Request& request, Response& response,
                  io::Task<Result<Response>> (metadata::ControllerRuntime::*method)(const Request&, metadata::Caller)) {
@@ -51,8 +89,9 @@ io::Task<> alter(RequestContext& context, Request& request, Response& response,
   for (const auto& resource : request.resources) ++count[{resource.resource_type, resource.resource_name.str()}];
   std::erase_if(request.resources, [&](const auto& resource) {
     const bool twice = count[{resource.resource_type, resource.resource_name.str()}] > 1;
-    const auto checked = twice ? Result<void>(fail(ErrorCode::kInvalidRequest, "Each resource must appear at most once."))
-                               : check_alter(context, resource.resource_type, resource.resource_name);
+    auto checked = twice ? Result<void>(fail(ErrorCode::kInvalidRequest, "Each resource must appear at most once."))
+                         : check_alter(context, resource.resource_type, resource.resource_name);
+    if (checked) checked = check_in_force(context, resource);
     if (!checked) refuse_alter(response, resource.resource_type, resource.resource_name, checked.error());
     return !checked;
   });
