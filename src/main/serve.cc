@@ -22,6 +22,7 @@
 #include "config/config.h"
 #include "io/real/process.h"
 #include "io/real/world.h"
+#include "io/sync.h"
 #include "main/log_output.h"
 #include "server/node.h"
 
@@ -126,6 +127,7 @@ class Server {
  private:
   void ask_to_stop() {
     stop_asked_ = true;
+    if (starting_) background_.spawn(interrupt_start());
     stop_.notify_all();
   }
   void fault(Error error) {
@@ -134,9 +136,23 @@ class Server {
     ask_to_stop();
   }
 
+  // A start that waits for a quorum that is not there gives up: neither its registration nor its image will be waited for any longer.
+  io::Task<> interrupt_start() {
+    io::Loop& loop = world_.worlds()[0].loop;
+    while (starting_ && node_.shard_count() == 0) co_await io::sleep_for(loop, std::chrono::milliseconds(10));
+    if (!starting_) co_return;
+    auto& metadata = node_.metadata();
+    if (metadata.broker() != nullptr) co_await metadata.broker()->stop();
+    co_await metadata.publisher().stop();
+  }
+
   io::Task<> main() {
     const auto started = co_await node_.start();
-    if (!started) {
+    starting_ = false;
+    co_await background_.join();
+    if (!started && stop_asked_) {
+      SAMSA_LOG_INFO("stopped before it was ready");
+    } else if (!started) {
       complain(started.error().text());
       code_ = 1;
     } else {
@@ -152,8 +168,10 @@ class Server {
   std::chrono::steady_clock::time_point began_;
   io::real::RealNode world_;
   server::Node node_;
+  io::TaskGroup background_{world_.worlds()[0].loop};
   io::Signal stop_;
   bool stop_asked_ = false;
+  bool starting_ = true;
   int code_ = 0;
 };
 

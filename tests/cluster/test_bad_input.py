@@ -1,5 +1,6 @@
 """What a cluster refuses, with a clear line, and without overwriting anything."""
 
+import re
 import struct
 import subprocess
 import time
@@ -15,7 +16,7 @@ from .nodes import COMBINED, wait_for
 from .test_examples import produce, read_all
 
 BROKER = "broker"
-FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, STALE_BROKER_EPOCH, INCONSISTENT_CLUSTER_ID, INVALID_VOTER_KEY = 74, 75, 77, 104, 125
+FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, STALE_BROKER_EPOCH, INCONSISTENT_CLUSTER_ID, INVALID_VOTER_KEY, UNSUPPORTED_VERSION = 74, 75, 77, 104, 125, 35
 
 
 def text(value):
@@ -127,6 +128,80 @@ def test_metadata_version_that_nobody_knows(make_cluster):
         answer = connection.call(rawwire.request(57, 1, body, flexible=True))
     assert struct.unpack_from(">h", answer, 9)[0] == 95 or b"metadata.version" in answer, answer
     cluster.topic("still-there", 1, 1)
+
+
+def registration_error(node, broker, metadata_versions):
+    """BrokerRegistration v4: (error, broker epoch)."""
+    body = struct.pack(">i", broker) + text(node.cluster_id) + b"some incarnation"
+    body += b"\x02" + text("PLAINTEXT") + text("127.0.0.1") + struct.pack(">Hh", 9, 0) + b"\0"
+    features = {"metadata.version": metadata_versions, "kraft.version": (0, 1), "transaction.version": (0, 2), "group.version": (0, 1), "share.version": (0, 1),
+                "streams.version": (0, 1), "eligible.leader.replicas.version": (0, 1)}
+    body += bytes([len(features) + 1]) + b"".join(text(name) + struct.pack(">hh", *levels) + b"\0" for name, levels in features.items())
+    body += b"\0" + b"\0" + b"\x02" + b"directory-of-%03d" % broker + struct.pack(">q", -1) + b"\0"
+    with rawwire.Connection(node.host, node.controller_port) as connection:
+        answer = connection.call(rawwire.request(62, 4, body, flexible=True))
+    return struct.unpack_from(">hq", answer, 9)
+
+
+def test_broker_of_another_metadata_version(make_cluster):
+    """One that does not know the cluster's metadata.version is not let in; one that does is."""
+    cluster = make_cluster(roles=[COMBINED])
+    assert registration_error(cluster[1], 70, (7, 29))[0] == UNSUPPORTED_VERSION
+    assert registration_error(cluster[1], 71, (31, 40))[0] == UNSUPPORTED_VERSION
+    error, epoch = registration_error(cluster[1], 72, (7, 30))
+    assert error == 0 and epoch > 0
+    assert sorted(cluster.admin().list_topics(timeout=10).brokers) == [1]  # It is fenced, as it sends no heartbeats.
+    cluster.topic("still-there", 1, 1)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 & -(crc & 1))
+    return crc ^ 0xFFFFFFFF
+
+
+def finalize(path, feature, level):
+    """Rewrites the level of a feature in a snapshot."""
+    raw = bytearray(path.read_bytes())
+    at = raw.index(feature.encode()) + len(feature)
+    raw[at:at + 2] = struct.pack(">h", level)
+    start = 0
+    while start < len(raw):
+        length = 12 + struct.unpack_from(">i", raw, start + 8)[0]
+        struct.pack_into(">I", raw, start + 17, crc32c(raw[start + 21:start + length]))
+        start += length
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("feature, level", [("metadata.version", 99), ("group.version", 7)])
+def test_metadata_of_a_later_release(make_cluster, feature, level):
+    """A node ends with a line about what it does not know, and leaves the snapshot alone."""
+    cluster = make_cluster(roles=[COMBINED], start=False)
+    cluster.format()
+    (snapshot,) = cluster[1].data_dir.rglob("*.checkpoint")
+    finalize(snapshot, feature, level)
+    before = snapshot.read_bytes()
+    cluster[1].start(wait=False)
+    assert cluster[1].wait_exit(90) != 0
+    assert re.search(rf"{feature}.*{level}|{level}.*{feature}|feature level {level}", cluster[1].log(), re.I), cluster[1].log()[-3000:]
+    assert snapshot.read_bytes() == before
+
+
+@pytest.mark.samsa_only
+def test_a_start_without_a_quorum_can_be_stopped(make_cluster):
+    """A broker whose controllers are not there waits for them, and ends when it is told to."""
+    cluster = make_cluster(roles=["controller", BROKER], start=False)
+    cluster.format()
+    cluster[2].start(wait=False)
+    wait_for(lambda: cluster[2].log(), what="a first line")
+    time.sleep(2)
+    assert cluster[2].process.poll() is None
+    began = time.monotonic()
+    assert cluster[2].stop() == 0
+    assert time.monotonic() - began < 30  # It would wait for a minute (initial.broker.registration.timeout.ms).
 
 
 def test_lost_majority(make_cluster):
