@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "protocol/api/fetch.h"
+#include "protocol/api/produce.h"
 #include "server/shard.h"
 
 namespace samsa::server {
@@ -131,6 +132,16 @@ io::Task<> Connection::run_exchange(Exchange& exchange) {
   co_await write_answers();
 }
 
+namespace {
+// A broker that stops leads nothing any more. Produce before version 10 has no place for the new leader (KIP-951): the end of the connection makes such
+// a client look for it at once; librdkafka else does so after topic.metadata.refresh.fast.interval.ms.
+bool sends_producer_away(const RequestContext& context) {
+  if (context.header.api_key != protocol::ProduceRequest::kApiKey || context.version() >= 10) return false;
+  const auto* own = context.shard.image()->broker(context.shard.settings().node_id);
+  return own != nullptr && own->in_controlled_shutdown;
+}
+}  // namespace
+
 // Writes the answers that are due, as many as are ready in one go. One writer at a time.
 io::Task<> Connection::write_answers() {
   writing_ = true;
@@ -145,6 +156,7 @@ io::Task<> Connection::write_answers() {
       Exchange& exchange = *exchanges_[ready++];
       end = exchange.context.close_connection;
       if (end || exchange.context.no_response) continue;
+      end = sends_producer_away(exchange.context);
       metrics_.responses.add();
       exchange.answer.append_chunks(chunks);
       bytes += exchange.answer.size();

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from peers import rawwire
+from peers.broker import free_ports
 from peers.tools import SamsaTools
 
 from .loads import read_all
@@ -170,6 +171,49 @@ def test_controllers_join_by_themselves(make_cluster):
     cluster.topic("after", 1, 1)
     cluster[2].kill9()
     cluster.topic("two-of-three", 1, 1)
+
+
+def quorum_line(cluster, node, name):
+    """A line of kafka-metadata-quorum describe --status, as that broker has it."""
+    command = SamsaTools().command("kafka-metadata-quorum", "--bootstrap-server", f"{node.host}:{node.port}", "describe", "--status")
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    return next(line.split(":", 1)[1].strip() for line in said.splitlines() if line.startswith(name))
+
+
+def test_a_voter_moves_to_another_address(make_cluster):
+    """UpdateRaftVoter: controllers come back with other ports, a follower and then the leader; the quorum needs them there."""
+    cluster = make_cluster(voters="dynamic")
+    leading = cluster.controller()
+    following, stayed = (node for node in cluster.nodes if node is not leading)
+    for node in (following, leading):
+        assert node.stop() in (0, 143)
+        node.controller_port = free_ports(1)[0]
+        cluster._say_where(node)  # The others' bootstrap servers still name the old port.
+        node.write_properties()
+        cluster.start([node])
+        wait_for(lambda: f":{node.controller_port}" in quorum_line(cluster, node, "CurrentVoters"), what="the new address in the set of voters")
+    # The one that has stayed where it was dies: those that moved are the majority.
+    stayed.kill9()
+    cluster.topic("after", 1, 2)
+    cluster.start([stayed])
+    cluster.topic("with-all", 1, 3)
+
+
+def test_snapshots_by_age(make_cluster):
+    """metadata.log.max.snapshot.interval.ms: a few bytes of metadata are put into a snapshot when it is time; a node starts from it."""
+    cluster = make_cluster(metadata__log__max__snapshot__interval__ms=1500)
+    cluster.topic("old", 3, 3)
+
+    def snapshots(node):
+        return sorted(int(path.name.split("-")[0]) for path in (node.data_dir / "__cluster_metadata-0").glob("*.checkpoint") if not path.name.startswith("0" * 20 + "-"))
+
+    for node in cluster.nodes:
+        first = wait_for(lambda: snapshots(node), what=f"a snapshot of node {node.number}")[-1]
+        wait_for(lambda: snapshots(node)[-1] > first, what=f"another one of node {node.number}")
+    cluster.stop()
+    cluster.start()
+    cluster.wait_isr("old", 3)
+    assert len(cluster.admin().list_topics("old", timeout=10).topics["old"].partitions) == 3
 
 
 def test_a_whole_cluster_stops(make_cluster):
