@@ -219,6 +219,7 @@ io::Task<Result<void>> add_controller(ToolContext& context, client::Cluster& clu
   CO_TRY_ASSIGN(const auto endpoints, controller_endpoints(properties));
   std::vector<std::string> texts;
   protocol::AddRaftVoterRequest request;
+  request.cluster_id = std::nullopt;  // Whichever this cluster is.
   request.voter_id = id;
   request.voter_directory_id = directory;
   request.timeout_ms = static_cast<int32_t>(cluster.config().connection.request_timeout.count());
@@ -247,6 +248,7 @@ io::Task<Result<void>> remove_controller(ToolContext& context, client::Cluster& 
   if (!directory) co_return fail(ErrorCode::kInvalidRequest, "Failed to parse --controller-directory-id: " + directory.error().text());
   if (!dry_run) {
     protocol::RemoveRaftVoterRequest request;
+    request.cluster_id = std::nullopt;
     request.voter_id = id;
     request.voter_directory_id = *directory;
     CO_TRY_ASSIGN(const auto reply, co_await call_admin(cluster, std::move(request)));

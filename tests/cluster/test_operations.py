@@ -180,6 +180,32 @@ def quorum_line(cluster, node, name):
     return next(line.split(":", 1)[1].strip() for line in said.splitlines() if line.startswith(name))
 
 
+def test_a_static_quorum_becomes_a_dynamic_one(make_cluster):
+    """kraft.version 0 to 1 by kafka-features; then a voter leaves and comes back by kafka-metadata-quorum. With Samsa's tools."""
+    cluster = make_cluster()
+
+    def tool(name, *words):
+        done = subprocess.run(SamsaTools().command(name, "--bootstrap-server", cluster[1].bootstrap, *map(str, words)), capture_output=True, text=True, timeout=90)
+        return done.stdout + done.stderr
+
+    # Every voter tells its directory first; on a busy machine that takes a moment.
+    wait_for(lambda: "was upgraded to 1" in tool("kafka-features", "upgrade", "--feature", "kraft.version=1"), what="the upgrade", pause=0.5)
+    assert "Could not downgrade kraft.version" in tool("kafka-features", "downgrade", "--feature", "kraft.version=0")
+    before = wait_for(lambda: len(set((found := voters(cluster)).values())) == 3 and found, what="three directories")
+    leaving = next(node for node in cluster.nodes if node is not cluster.controller())
+    said = tool("kafka-metadata-quorum", "remove-controller", "--controller-id", leaving.number, "--controller-directory-id", before[leaving.number])
+    assert "Removed" in said, said
+    wait_for(lambda: leaving.number not in voters(cluster), what="two voters")
+    cluster.topic("two-voters", 1, 3)
+    leaving.overrides["metadata.log.dir"] = str(leaving.data_dir)
+    leaving.write_properties()
+    wait_for(lambda: "Added controller" in tool("kafka-metadata-quorum", "--command-config", leaving.properties_file, "add-controller"), what="the voter again", pause=0.5)
+    wait_for(lambda: voters(cluster) == before, what="three voters")
+    cluster.stop()
+    cluster.start()
+    cluster.topic("after", 1, 3)
+
+
 def test_a_voter_moves_to_another_address(make_cluster):
     """UpdateRaftVoter: controllers come back with other ports, a follower and then the leader; the quorum needs them there."""
     cluster = make_cluster(voters="dynamic")
