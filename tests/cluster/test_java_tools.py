@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from peers.tools import JavaTools, SamsaTools
+from peers.tools import JavaTools, SamsaTools, run
 
 from .loads import compiled, read_all
 from .nodes import COMBINED, Cluster, wait_for
@@ -33,19 +33,23 @@ def cluster(request):
         one.destroy()
 
 
-@pytest.fixture
-def tool(cluster):
-    tools = JavaTools()
+def runner(cluster, tools):
+    """tool(name, words...): what it says; its exit code must be `code`."""
 
-    def run(name, *words, code=0, where="--bootstrap-server"):
+    def tool(name, *words, code=0, where="--bootstrap-server"):
         words = list(map(str, words))
         at = 1 if name == "kafka-cluster" else 0  # It wants its verb first.
         words[at:at] = [where, cluster.alive if where == "--bootstrap-server" else f"127.0.0.1:{cluster[1].controller_port}"]
-        done = tools.run(name, words, b"", 90)
+        done = run(tools, name, *words, timeout=90)
         assert done.code == code, (name, words, done)
         return done.out + done.err
 
-    return run
+    return tool
+
+
+@pytest.fixture
+def tool(cluster):
+    return runner(cluster, JavaTools())
 
 
 def written(cluster, name, content):
