@@ -30,6 +30,9 @@ class File {
   virtual Result<void> write_at(std::span<const Bytes> pieces, uint64_t offset) = 0;
   Result<void> write_at(Bytes bytes, uint64_t offset) { return write_at(std::span<const Bytes>(&bytes, 1), offset); }
   virtual Result<void> truncate(uint64_t size) = 0;
+  // Keeps room on the disk up to `size` bytes from the file's start, for what will be written; its size stays. truncate() gives back what lies
+  // behind the end. Where the file system cannot, nothing happens.
+  virtual Result<void> reserve(uint64_t /*size*/) { return {}; }
   virtual Result<uint64_t> size() = 0;
   // Makes what was written durable (fdatasync). After an error nothing may be assumed of what was written since the last sync.
   virtual Task<Result<void>> sync() = 0;

@@ -21,6 +21,7 @@ class FetchClientSession {
     Offset log_start = 0;
     LeaderEpoch current_epoch = -1;
     LeaderEpoch last_fetched_epoch = -1;
+    bool no_records = false;  // Only the leader's offsets are of interest.
     bool operator==(const Wanted&) const = default;
   };
 
@@ -48,7 +49,7 @@ class FetchClientSession {
       partition.log_start_offset = want.log_start;
       partition.current_leader_epoch = want.current_epoch;
       partition.last_fetched_epoch = want.last_fetched_epoch;
-      partition.partition_max_bytes = partition_max_bytes;
+      partition.partition_max_bytes = want.no_records ? 0 : partition_max_bytes;
     }
     for (const auto& [key, want] : known_) {
       if (wanted.contains(key)) continue;

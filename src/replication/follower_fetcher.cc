@@ -22,6 +22,7 @@ using PartitionAnswer = protocol::FetchResponse::PartitionData;
 
 constexpr milliseconds kFirstBackoff{10};
 constexpr milliseconds kInterruptEvery{50};
+constexpr milliseconds kWhileFull{1000};  // Between two fetches of a replica whose disk is full.
 constexpr int16_t kLowestFetchVersion = 13;  // With topic ids.
 
 }  // namespace
@@ -43,6 +44,7 @@ class FollowerFetcher {
     std::shared_ptr<Partition> partition;
     LeaderEpoch epoch = -1;
     bool asked = false;       // In the request that is under way.
+    bool full = false;        // It takes no records: its disk has no room.
     bool parked = false;      // Until the metadata says something new.
     io::MonoTime due{};       // Not before.
     milliseconds backoff{0};
@@ -61,6 +63,7 @@ class FollowerFetcher {
   io::Task<> begin_at_batch(std::shared_ptr<Partition> partition, LeaderEpoch epoch, Bytes records);
   io::Task<Result<Offset>> ask_offset(Partition& partition, LeaderEpoch epoch, int64_t timestamp);
   void delay(Entry& entry);
+  void note_room(Entry& entry);
   // The entry, unless it has been taken away or begun anew since.
   Entry* current(const Key& key, LeaderEpoch epoch);
 
@@ -151,11 +154,23 @@ std::map<FetchClientSession::Key, FetchClientSession::Wanted> FollowerFetcher::r
       continue;
     }
     const storage::Log& log = entry.partition->log();
-    wanted[key] = {log.log_end_offset(), log.log_start_offset(), entry.epoch, log.latest_epoch()};
+    note_room(entry);
+    wanted[key] = {log.log_end_offset(), log.log_start_offset(), entry.epoch, log.latest_epoch(), entry.full};
     entry.asked = true;
   }
   newcomers_ = false;
   return wanted;
+}
+
+void FollowerFetcher::note_room(Entry& entry) {
+  const storage::Log& log = entry.partition->log();
+  if (log.out_of_room() == entry.full) return;
+  entry.full = !entry.full;
+  if (entry.full) {
+    SAMSA_LOG_WARN("{}: does not follow broker {} while there is no room on its disk", log.directory(), leader_);
+  } else {
+    SAMSA_LOG_INFO("{}: follows broker {} again", log.directory(), leader_);
+  }
 }
 
 Throttle* FollowerFetcher::throttle_of(const Entry& entry) {
@@ -267,7 +282,13 @@ io::Task<> FollowerFetcher::take(Key key, const PartitionAnswer& answer) {
   if (answer.diverging_epoch.epoch >= 0 || answer.diverging_epoch.end_offset >= 0) {
     co_return co_await truncate(entry, {answer.diverging_epoch.epoch, answer.diverging_epoch.end_offset});
   }
-  auto taken = partition->append_from_leader(answer.records.memory.view(), epoch, answer.high_watermark, answer.log_start_offset);
+  const Bytes records = entry.full ? Bytes() : answer.records.memory.view();
+  auto taken = partition->append_from_leader(records, epoch, answer.high_watermark, answer.log_start_offset);
+  if (entry.full && taken) entry.due = io::after(world_.loop.now(), kWhileFull);
+  if (!taken && io::is_no_space(taken.error())) {
+    note_room(entry);
+    if (entry.full) co_return delay(entry);
+  }
   if (!taken) {
     SAMSA_LOG_WARN("{}: what broker {} sent is not taken: {}", partition->name().to_string(), leader_, taken.error().text());
     if (taken.error().code == ErrorCode::kOffsetOutOfRange) co_return co_await begin_at_batch(partition, epoch, answer.records.memory.view());

@@ -4,6 +4,8 @@
 // A partition is followed within one leader epoch: what arrives from an earlier one is dropped. A fetch says how far this replica is: it
 // goes out only when everything below its offset is appended (and synced, where the topic is durable). Where the leader's answer says that
 // the logs part (KIP-595: diverging epoch) this one is cut, the checkpoint of the directory is written, and it fetches again.
+// While the disk of a replica has no room but its reserve, nothing is appended to it: once a second it only asks for the leader's high watermark
+// and log start, so that retention goes on. It leaves the ISR where there is something new, and goes on by itself.
 // A partition that comes while a long poll is under way does not wait for its end: the connection is opened anew (at most every
 // kInterruptEvery), so that after a failover nobody waits for replica.fetch.wait.max.ms.
 // Owner: one shard, on its loop. The partitions are those of that shard. Facts: cluster.md "Replication between brokers".

@@ -198,6 +198,8 @@ io::Task<Result<void>> Node::load_logs() {
   };
   co_await on_shards(worlds_[0].loop, worlds_, all, load);
   for (const auto& result : results) CO_TRY(result);
+  // What an earlier life was to remove.
+  for (size_t i = 0; i < directories_->size(); ++i) shards_[0]->logs().add_doomed(static_cast<int>(i), directories_->at(i).doomed);
   logs_loaded_ = true;
   co_return Result<void>{};
 }
@@ -339,8 +341,23 @@ void Node::directory_went_offline(size_t index, const Error& why) {
   if (!any) {
     fault_(Error{ErrorCode::kKafkaStorageError, "all log directories (log.dirs) have failed"});
   } else if (metadata_->broker() != nullptr) {
-    metadata_->broker()->directory_failed(directories_->at(index).meta.directory_id.value_or(kZeroUuid));
+    const Uuid id = directories_->at(index).meta.directory_id.value_or(kZeroUuid);
+    metadata_->broker()->directory_failed(id);
+    if (metadata_started_ && !stopping_) background_.spawn(await_noted(id));
   }
+}
+
+// Until the controller knows of it, partitions that are led out of a failed directory get no other leader. A broker that cannot tell it within
+// log.dir.failure.timeout.ms ends (KIP-858), which others notice.
+io::Task<> Node::await_noted(Uuid directory) {
+  io::Loop& loop = worlds_[0].loop;
+  const auto limit = std::chrono::milliseconds(std::min<int64_t>(settings_.config->number("log.dir.failure.timeout.ms"), int64_t{1} << 40));
+  if (co_await stopping_signal_.wait_until(loop, io::after(loop.now(), limit)) || stopping_) co_return;
+  const auto image = shards_[0]->image();
+  const auto* self = image->broker(settings_.node_id);
+  if (self == nullptr || !self->active() || std::ranges::find(self->log_dirs, directory) == self->log_dirs.end()) co_return;
+  fault_(Error{ErrorCode::kKafkaStorageError, fmt::format("the controller could not be told within log.dir.failure.timeout.ms={} that log directory {} failed",
+                                                          limit.count(), directory.to_string())});
 }
 
 // ---- The end

@@ -87,6 +87,7 @@ class Node {
  private:
   // Tells the shards, and the controller; the end of the node where it was the last one.
   void directory_went_offline(size_t index, const Error& why);
+  io::Task<> await_noted(Uuid directory);
   Result<void> bind_listeners();
   void start_senders();
   Result<void> bind_metrics();

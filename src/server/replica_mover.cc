@@ -15,6 +15,7 @@ constexpr double kLongestPause = 60;  // Seconds; the limit is looked up again a
 
 io::Task<Result<void>> ReplicaMover::move(TopicPartition partition, int directory) {
   storage::LogManager& logs = shard_.logs();
+  if (logs.is_future_loading(partition)) co_return fail(ErrorCode::kReplicaNotAvailable, "an earlier copy is still being recovered");
   if (logs.directory_of(partition) == directory) {
     co_await forget(partition);
     co_return Result<void>{};
@@ -33,16 +34,17 @@ void ReplicaMover::begin(const TopicPartition& partition, int directory) {
   shard_.spawn(run(partition, move));
 }
 
-io::Task<> ReplicaMover::resume() {
-  for (const auto& partition : shard_.logs().futures()) {
-    const int directory = shard_.logs().future_directory_of(partition);
-    if (shard_.logs().find(partition) != nullptr && directory != shard_.logs().directory_of(partition)) {
-      begin(partition, directory);
-    } else if (shard_.logs().any_offline()) {
-      continue;  // The replica itself may come back.
-    } else if (const auto removed = co_await shard_.logs().remove_future(partition); !removed) {
-      SAMSA_LOG_ERROR("cannot remove the copy of {}: {}", partition.to_string(), removed.error().text());
-    }
+io::Task<> ReplicaMover::resume(TopicPartition partition) {
+  storage::LogManager& logs = shard_.logs();
+  if (moves_.contains(partition)) co_return;
+  if (logs.is_loading(partition)) co_return;  // It is asked again when the replica's own log is there.
+  const int directory = logs.future_directory_of(partition);
+  if (logs.find(partition) != nullptr && directory != logs.directory_of(partition)) {
+    begin(partition, directory);
+  } else if (logs.any_offline()) {
+    co_return;  // The replica itself may come back.
+  } else if (const auto removed = co_await logs.remove_future(partition); !removed) {
+    SAMSA_LOG_ERROR("cannot remove the copy of {}: {}", partition.to_string(), removed.error().text());
   }
 }
 
@@ -68,7 +70,11 @@ io::Task<> ReplicaMover::run(TopicPartition partition, std::shared_ptr<Move> mov
     }
     if (done || move->ended || shard_.stopping()) continue;
     if (shard_.logs().find(partition) == nullptr || shard_.logs().find_future(partition) == nullptr) break;
-    SAMSA_LOG_WARN("{}: moving to {}: {}", partition.to_string(), shard_.logs().directories()[static_cast<size_t>(move->directory)], done.error().text());
+    std::string why = done.error().text();
+    if (why != move->hindrance) {
+      SAMSA_LOG_WARN("{}: moving to {}: {}", partition.to_string(), shard_.logs().directories()[static_cast<size_t>(move->directory)], why);
+    }
+    move->hindrance = std::move(why);
     co_await shard_.pause(kRetry);
   }
   if (const auto found = moves_.find(partition); found != moves_.end() && found->second == move) moves_.erase(found);

@@ -25,7 +25,7 @@ class ReplicaMover {
   // elsewhere ends. KAFKA_STORAGE_ERROR where the directory cannot be written.
   io::Task<Result<void>> move(TopicPartition partition, int directory);
   // Goes on with what a stop or crash interrupted. After the logs are loaded.
-  io::Task<> resume();
+  io::Task<> resume(TopicPartition partition);
   [[nodiscard]] bool moving(const TopicPartition& partition) const { return moves_.contains(partition); }
   // Ends the move of a replica that is deleted, with its copy.
   io::Task<> forget(TopicPartition partition);
@@ -35,6 +35,7 @@ class ReplicaMover {
   struct Move {
     int directory = -1;
     bool ended = false;
+    std::string hindrance;  // Told already.
   };
   void begin(const TopicPartition& partition, int directory);
   io::Task<> run(TopicPartition partition, std::shared_ptr<Move> move);

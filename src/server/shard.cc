@@ -14,6 +14,9 @@ namespace samsa::server {
 
 namespace {
 
+// How long a start waits for logs. What takes longer, or is known to, holds up nobody else.
+constexpr std::chrono::seconds kLoadPatience{10};
+
 storage::LogManagerConfig manager_config(const NodeSettings& settings, size_t shards) {
   storage::LogManagerConfig config;
   config.defaults = log_config_of(settings, metadata::MetadataImage{}, {});
@@ -72,10 +75,14 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
         [this, directory] { node_.directory_failed(directory, Error{ErrorCode::kKafkaStorageError, "a write or read failed"}); });
   });
   const auto held = co_await applying_.lock(world_.loop);
-  const metadata::ImagePtr now = image_;
-  CO_TRY(co_await logs_.load(std::move(found), [this, now](const std::string& topic) { return log_config_of(settings_, *now, topic); }));
+  const metadata::ImagePtr now = at_start_ = image_;
+  logs_.on_loaded([this](const TopicPartition& partition) {
+    if (!stopping_) spawn(settle(partition));
+  });
+  const auto config_of = [this, now](const std::string& topic) { return log_config_of(settings_, *now, topic); };
+  CO_TRY(co_await logs_.load(std::move(found), config_of, kLoadPatience));
   update_cordoned(*now);
-  co_await adopt_copies(*now);
+  for (const auto& partition : logs_.futures()) co_await adopt_copy(partition, *now);
   co_await set_aside_strays(*now);
   co_await apply(metadata::MetadataImage{}, *now);
   applied_ = now;
@@ -86,7 +93,7 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
     applied_ = newer;
   }
   loaded_ = true;
-  co_await mover_.resume();
+  for (const auto& partition : logs_.futures()) co_await mover_.resume(partition);
   co_return Result<void>{};
 }
 
@@ -147,6 +154,7 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
   const PartitionKey key{topic.id, index};
   auto found = partitions_.find(key);
   if (found == partitions_.end()) {
+    if (logs_.is_loading({topic.name, index})) co_return;  // settle() will be here again.
     const Uuid assigned = state->directory_of(settings_.node_id);
     const int directory = node_.directories().index_of(assigned);
     if (directory < 0 && !assigned.is_zero() && assigned != kUnassignedDirectory && logs_.any_offline()) {
@@ -241,19 +249,36 @@ void Shard::update_cordoned(const metadata::MetadataImage& now) {
 }
 
 // A crash came when a move had set the old directory aside already: the copy is the replica, if the controller says so.
-io::Task<> Shard::adopt_copies(const metadata::MetadataImage& now) {
-  for (const auto& partition : logs_.futures()) {
-    if (logs_.directory_of(partition) >= 0) continue;
-    const auto* topic = now.topic(partition.topic);
-    const auto* state = topic == nullptr ? nullptr : topic->partition(partition.partition);
-    const int directory = logs_.future_directory_of(partition);
-    const auto& id = node_.directories().at(static_cast<size_t>(directory)).meta.directory_id;
-    if (state == nullptr || state->directory_of(settings_.node_id) != id) continue;
-    SAMSA_LOG_INFO("{}: its move to {} is completed", partition.to_string(), logs_.directories()[static_cast<size_t>(directory)]);
-    if (const auto adopted = co_await logs_.promote_future(partition); !adopted) {
-      SAMSA_LOG_ERROR("cannot complete the move of {}: {}", partition.to_string(), adopted.error().text());
+io::Task<> Shard::adopt_copy(TopicPartition partition, const metadata::MetadataImage& now) {
+  if (logs_.directory_of(partition) >= 0 || logs_.is_loading(partition)) co_return;
+  const auto* topic = now.topic(partition.topic);
+  const auto* state = topic == nullptr ? nullptr : topic->partition(partition.partition);
+  const int directory = logs_.future_directory_of(partition);
+  const auto& id = node_.directories().at(static_cast<size_t>(directory)).meta.directory_id;
+  if (state == nullptr || state->directory_of(settings_.node_id) != id) co_return;
+  SAMSA_LOG_INFO("{}: its move to {} is completed", partition.to_string(), logs_.directories()[static_cast<size_t>(directory)]);
+  if (const auto adopted = co_await logs_.promote_future(partition); !adopted) {
+    SAMSA_LOG_ERROR("cannot complete the move of {}: {}", partition.to_string(), adopted.error().text());
+  }
+}
+
+// A log that was long in recovery is open: what open_logs() does with the others, for this one.
+io::Task<> Shard::settle(TopicPartition partition) {
+  const auto held = co_await applying_.lock(world_.loop);
+  if (stopping_ || logs_.is_loading(partition)) co_return;
+  const metadata::ImagePtr now = applied_;
+  if (logs_.find_future(partition) != nullptr) co_await adopt_copy(partition, *now);
+  if (storage::Log* log = logs_.find(partition); log != nullptr && is_stray(*log, *now)) {
+    if (is_stray(*log, *at_start_)) {
+      co_await set_aside(partition);
+    } else if (const auto removed = co_await logs_.remove(partition); !removed) {  // Deleted meanwhile.
+      SAMSA_LOG_ERROR("cannot delete {}: {}", partition.to_string(), removed.error().text());
     }
   }
+  const auto* topic = now->topic(partition.topic);
+  const auto* state = topic == nullptr ? nullptr : topic->partition(partition.partition);
+  if (state != nullptr && state->has_replica(settings_.node_id)) co_await apply_partition(*topic, partition.partition, state, *now);
+  if (logs_.find_future(partition) != nullptr) co_await mover_.resume(partition);
 }
 
 io::Task<Result<void>> Shard::exchange_log(Uuid topic_id, TopicPartition name, std::function<io::Task<Result<bool>>()> last_records) {
@@ -324,16 +349,22 @@ io::Task<> Shard::checkpoint() {
 io::Task<> Shard::set_aside_strays(const metadata::MetadataImage& image) {
   std::vector<TopicPartition> strays;
   logs_.for_each([&](storage::Log& log) {
-    const auto* topic = image.topic(log.partition().topic);
-    const auto* state = topic == nullptr ? nullptr : topic->partition(log.partition().partition);
-    const bool other_topic = topic != nullptr && !log.topic_id().is_zero() && log.topic_id() != topic->id;
-    if (state == nullptr || other_topic || !state->has_replica(settings_.node_id)) strays.push_back(log.partition());
+    if (is_stray(log, image)) strays.push_back(log.partition());
   });
-  for (const auto& stray : strays) {
-    SAMSA_LOG_WARN("{} is not assigned to this node; its directory is set aside as -stray", stray.to_string());
-    if (const auto moved = co_await logs_.set_aside_as_stray(stray); !moved) {
-      SAMSA_LOG_ERROR("cannot set {} aside: {}", stray.to_string(), moved.error().text());
-    }
+  for (const auto& stray : strays) co_await set_aside(stray);
+}
+
+bool Shard::is_stray(const storage::Log& log, const metadata::MetadataImage& image) const {
+  const auto* topic = image.topic(log.partition().topic);
+  const auto* state = topic == nullptr ? nullptr : topic->partition(log.partition().partition);
+  const bool other_topic = topic != nullptr && !log.topic_id().is_zero() && log.topic_id() != topic->id;
+  return state == nullptr || other_topic || !state->has_replica(settings_.node_id);
+}
+
+io::Task<> Shard::set_aside(TopicPartition stray) {
+  SAMSA_LOG_WARN("{} is not assigned to this node; its directory is set aside as -stray", stray.to_string());
+  if (const auto moved = co_await logs_.set_aside_as_stray(stray); !moved) {
+    SAMSA_LOG_ERROR("cannot set {} aside: {}", stray.to_string(), moved.error().text());
   }
 }
 
@@ -553,7 +584,6 @@ io::Task<> Shard::retain() {
     logs_.remove_deleted_files();
     logs_.check_space();
     co_await open_waiting();
-    co_await logs_.flush_due_logs();
     bool full = false;
     for (size_t i = 0; i < logs_.directories().size(); ++i) full = full || logs_.is_full(static_cast<int>(i));
     if (full) next_retention = std::min(next_retention, io::after(world_.loop.now(), kWhileFull));
@@ -565,6 +595,16 @@ io::Task<> Shard::retain() {
       next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
       logs_.expire_producers();
     }
+  }
+}
+
+// flush.ms and flush.messages, as often as log.flush.scheduler.interval.ms says; where it does not say, every second.
+io::Task<> Shard::flush() {
+  const int64_t every = settings_.config->number("log.flush.scheduler.interval.ms");
+  const auto interval = every == INT64_MAX ? std::chrono::milliseconds(1000) : std::chrono::milliseconds(std::clamp<int64_t>(every, 1, int64_t{1} << 40));
+  while (!stopping_) {
+    if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), interval))) break;
+    co_await logs_.flush_due_logs();
   }
 }
 
@@ -586,12 +626,15 @@ io::Task<> Shard::compact() {
     };
     const auto backoff = std::chrono::milliseconds(number("log.cleaner.backoff.ms", int64_t{15'000}));
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::max(backoff, std::chrono::milliseconds(1))))) break;
-    // Both limits are the node's: a part for each shard.
+    // These limits are the node's: a part for each shard and cleaner.
     const auto shards = node_.worlds().size();
     *cleaners = std::max<size_t>(static_cast<size_t>(number("log.cleaner.threads", int64_t{1})) / shards, 1);
     const auto parts = static_cast<double>(shards * *cleaners);
     const double dedupe = static_cast<double>(number("log.cleaner.dedupe.buffer.size", int64_t{128 << 20})) * number("log.cleaner.io.buffer.load.factor", 0.9);
-    logs_.set_cleaner_limits(static_cast<size_t>(std::max(dedupe / parts, 1.0 * (1 << 20))), number("log.cleaner.io.max.bytes.per.second", 1e300) / parts);
+    const auto io_bytes = static_cast<double>(number("log.cleaner.io.buffer.size", int64_t{512 << 10}));
+    logs_.set_cleaner_limits({.dedupe_bytes = static_cast<size_t>(std::max(dedupe / parts, 1.0 * (1 << 20))),
+                              .max_bytes_per_second = number("log.cleaner.io.max.bytes.per.second", 1e300) / parts,
+                              .io_bytes = static_cast<size_t>(io_bytes / parts)});
     io::TaskGroup others(world_.loop);
     for (size_t i = 1; i < *cleaners; ++i) others.spawn(Another::run(*this, cleaners, i));
     while (!stopping_ && co_await logs_.clean_dirtiest()) {
@@ -613,6 +656,7 @@ void Shard::start_timers() {
   if (settings_.connections_max_idle.count() > 0) spawn(close_idle_connections());
   spawn(tick_metrics());
   spawn(retain());
+  spawn(flush());
   if (settings_.config->flag("log.cleaner.enable")) spawn(compact());
 }
 

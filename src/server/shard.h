@@ -83,7 +83,8 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> pause(std::chrono::milliseconds time);
 
   // ---- Life
-  // Loads the logs found at start and takes up the image as it is then.
+  // Loads the logs found at start and takes up the image as it is then. Resumes when the node may serve: partitions with much to recover come
+  // into service later (settle); until then they answer NOT_LEADER_OR_FOLLOWER.
   io::Task<Result<void>> open_logs(std::vector<storage::FoundLog> found);
   io::Task<> on_image(metadata::ImagePtr before, metadata::ImagePtr now) override;
   // Serves a connection that the listener accepted; returns at once.
@@ -143,18 +144,22 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
                              const metadata::MetadataImage& now);
   void tell_directory(const metadata::TopicImage& topic, PartitionIndex index, const metadata::PartitionImage& state, const metadata::MetadataImage& now);
   void update_cordoned(const metadata::MetadataImage& now);
-  io::Task<> adopt_copies(const metadata::MetadataImage& now);
+  io::Task<> adopt_copy(TopicPartition partition, const metadata::MetadataImage& now);
+  io::Task<> settle(TopicPartition partition);
   io::Task<> drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index);
   void apply_topic_config(const std::string& topic, const metadata::MetadataImage& now);
   void apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
   void lead_group_partition(PartitionIndex index, const std::shared_ptr<replication::Partition>& partition);
   io::Task<> set_aside_strays(const metadata::MetadataImage& image);
+  [[nodiscard]] bool is_stray(const storage::Log& log, const metadata::MetadataImage& image) const;
+  io::Task<> set_aside(TopicPartition stray);
   io::Task<> run_connection(std::shared_ptr<Connection> connection);
   io::Task<> close_idle_connections();
   void tell_complaints_left_out();
   io::Task<> tick_metrics();
   io::Task<> retain();
   io::Task<> open_waiting();
+  io::Task<> flush();
   io::Task<> compact();
   io::Task<> check_isrs();
 
@@ -166,6 +171,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   AppendTurns append_turns_;
   metadata::ImagePtr image_;
   metadata::ImagePtr applied_;  // What partitions_ reflects.
+  metadata::ImagePtr at_start_;  // As it was when the logs were found.
   storage::LogManager logs_;
   coordinator::GroupCoordinator groups_;
   FetchSessions fetch_sessions_;

@@ -30,6 +30,8 @@ class TestCluster {
     std::string roles;
     int starts = 0;            // How often it came up.
     Node* node = nullptr;      // While it runs.
+    bool may_fail = false;     // Ends by its own decision are no failure of the test.
+    std::string failed;        // Why it did.
   };
 
   TestCluster(uint64_t seed, const std::vector<std::string>& roles, config::Properties more = {}, const io::sim::Faults& faults = {}, int shards = 2)
@@ -144,7 +146,10 @@ class TestCluster {
   // The node runs until it is crashed; its task owns it, so that a crash destroys it.
   static io::Task<> serve(io::Worlds worlds, NodeSettings settings, Member& member) {
     io::Signal never;
-    Node node(worlds, std::move(settings), [](Error error) { ADD_FAILURE() << error.text(); });
+    Node node(worlds, std::move(settings), [&member](Error error) {
+      member.failed = error.text();
+      EXPECT_TRUE(member.may_fail) << error.text();
+    });
     const auto started = co_await node.start();
     EXPECT_TRUE(started) << started.error().text();
     if (started) {

@@ -46,6 +46,7 @@ io::Task<Result<bool>> BatchWalker::fill() {
   filled_ = kept;
   CO_TRY_ASSIGN(const size_t got, co_await file_->read_at_async(MutableBytes(buffer_.get() + kept, want - kept), position_ + kept));
   filled_ += got;
+  read_ += got;
   if (got < want - kept) end_ = position_ + filled_;  // The file is shorter than stated.
   if (got == 0) {
     damaged_ = kept > 0;

@@ -31,6 +31,8 @@ class BatchWalker {
   io::Task<Result<bool>> fill();
   // Where the next batch would begin.
   [[nodiscard]] uint64_t position() const { return position_; }
+  // Bytes read from the file so far.
+  [[nodiscard]] uint64_t read() const { return read_; }
   // The bytes at position() are no batch or are cut off.
   [[nodiscard]] bool damaged() const { return damaged_; }
 
@@ -43,6 +45,7 @@ class BatchWalker {
   size_t capacity_ = 0;
   size_t filled_ = 0;  // Bytes in the buffer...
   size_t at_ = 0;      // ...of which these are consumed.
+  uint64_t read_ = 0;
   bool damaged_ = false;
 };
 

@@ -13,7 +13,7 @@
 namespace samsa::storage {
 namespace {
 
-constexpr size_t kOutputBytes = 256 << 10;  // Written at once.
+constexpr size_t kLeastPiece = 4096;  // Read or written at once.
 
 }  // namespace
 
@@ -36,7 +36,9 @@ LogCleaner::LogCleaner(Log& log, CleanerOptions options)
       map_(options.dedupe_bytes, {log.context_.loop.random().next(), log.context_.loop.random().next()}),
       now_(log.context_.loop.wall_ms()),
       truncations_(log.truncations_),
-      throttled_at_(log.context_.loop.now()) {}
+      throttled_at_(log.context_.loop.now()) {
+  options_.io_bytes = std::max(options_.io_bytes, 2 * kLeastPiece);
+}
 
 Result<Cleanable> LogCleaner::cleanable(const Log& log, Offset first_dirty) {
   Cleanable range;
@@ -143,7 +145,7 @@ io::Task<Result<void>> LogCleaner::build_map(const Cleanable& range) {
     CO_TRY_ASSIGN(const auto first, segment.find(std::max(range.first_dirty, segment.base_offset())));
     if (!first) continue;
     CO_TRY_ASSIGN(auto file, segment.open_file());
-    BatchWalker walker(file, first->position, segment.size());
+    BatchWalker walker(file, first->position, segment.size(), options_.io_bytes / 2);
     for (bool more = true; more;) {
       while (auto walked = walker.next()) {
         if (slice.is_over()) co_await slice.pause();
@@ -165,8 +167,7 @@ io::Task<Result<void>> LogCleaner::build_map(const Cleanable& range) {
         }
       }
       if (interrupted()) co_return fail(ErrorCode::kOperationNotAttempted, "the log changed");
-      CO_TRY_ASSIGN(more, co_await walker.fill());
-      co_await throttle(1 << 20);
+      CO_TRY_ASSIGN(more, co_await fill(walker));
     }
     if (walker.damaged()) co_return fail(ErrorCode::kCorruptMessage, fmt::format("{}: no batch at byte {}", segment.path(), walker.position()));
   }
@@ -219,10 +220,11 @@ std::vector<std::vector<std::shared_ptr<Segment>>> LogCleaner::groups() const {
 io::Task<Result<void>> LogCleaner::clean_group(std::vector<std::shared_ptr<Segment>> sources, Transactions& transactions) {
   Output output;
   CO_TRY_ASSIGN(const io::FileInfo info, log_.context_.disk.stat(sources.back()->path()));
-  output.segment =
-      std::make_shared<Segment>(log_.context_.files, log_.directory_, sources.front()->base_offset(), log_.config_, now_, ".cleaned");
+  LogConfig config = log_.config_;
+  config.preallocate = false;  // It is written at once, and to its end.
+  output.segment = std::make_shared<Segment>(log_.context_.files, log_.directory_, sources.front()->base_offset(), config, now_, ".cleaned");
   CO_TRY(output.segment->remove_files());  // Of a round that was interrupted.
-  CO_TRY(output.segment->create(log_.config_));
+  CO_TRY(output.segment->create(config));
   auto copied = co_await copy_group(sources, transactions, output);
   if (copied) copied = output.segment->finish();
   if (copied) copied = co_await output.segment->sync();
@@ -240,7 +242,7 @@ io::Task<Result<void>> LogCleaner::copy_group(std::vector<std::shared_ptr<Segmen
   io::BackgroundSlice slice(log_.context_.loop);
   for (const auto& source : sources) {
     CO_TRY_ASSIGN(auto file, source->open_file());
-    BatchWalker walker(file, 0, source->size());
+    BatchWalker walker(file, 0, source->size(), options_.io_bytes / 2);
     for (bool more = true; more;) {
       while (auto walked = walker.next()) {
         if (slice.is_over()) co_await slice.pause();
@@ -257,15 +259,14 @@ io::Task<Result<void>> LogCleaner::copy_group(std::vector<std::shared_ptr<Segmen
           if (!batch) break;
           CO_TRY(filter(*batch, transactions, output));
         }
-        if (output.bytes.size() >= kOutputBytes) {
+        if (output.bytes.size() >= options_.io_bytes / 2) {
           const uint64_t written = output.bytes.size();
           CO_TRY(flush_output(output));
           co_await throttle(written);
         }
       }
       if (interrupted()) co_return fail(ErrorCode::kOperationNotAttempted, "the log changed");
-      CO_TRY_ASSIGN(more, co_await walker.fill());
-      co_await throttle(1 << 20);
+      CO_TRY_ASSIGN(more, co_await fill(walker));
     }
     // Bytes that are no batch are never dropped silently: the round ends and the segment stays as it is.
     if (walker.damaged()) co_return fail(ErrorCode::kCorruptMessage, fmt::format("{}: no batch at byte {}", source->path(), walker.position()));
@@ -387,6 +388,13 @@ Result<void> LogCleaner::exchange(const std::vector<std::shared_ptr<Segment>>& s
   copy->forget_recent();
   if (!exchanged) return fail(log_.failed(exchanged.error()));
   return {};
+}
+
+io::Task<Result<bool>> LogCleaner::fill(BatchWalker& walker) {
+  const uint64_t before = walker.read();
+  CO_TRY_ASSIGN(const bool more, co_await walker.fill());
+  co_await throttle(walker.read() - before);
+  co_return more;
 }
 
 io::Task<> LogCleaner::throttle(uint64_t bytes) {

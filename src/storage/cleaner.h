@@ -13,17 +13,14 @@
 #include <unordered_set>
 #include <vector>
 
+#include "storage/batch_walker.h"
+#include "storage/cleaner_options.h"
 #include "storage/key_map.h"
 #include "storage/log.h"
 #include "storage/producer_state.h"
 #include "storage/segment_list.h"
 
 namespace samsa::storage {
-
-struct CleanerOptions {
-  size_t dedupe_bytes = 128U << 20;             // log.cleaner.dedupe.buffer.size (allocated only as far as needed).
-  double max_bytes_per_second = 1e300;          // log.cleaner.io.max.bytes.per.second: read and written.
-};
 
 struct CleanStats {
   uint64_t bytes_read = 0;
@@ -87,6 +84,7 @@ class LogCleaner {
   Result<void> rewrite(const protocol::BatchView& batch, const std::vector<protocol::Record>& kept, bool set_horizon, Output& output);
   Result<void> flush_output(Output& output);
   Result<void> exchange(const std::vector<std::shared_ptr<Segment>>& sources, const std::shared_ptr<Segment>& copy);
+  io::Task<Result<bool>> fill(BatchWalker& walker);
   io::Task<> throttle(uint64_t bytes);
   [[nodiscard]] bool interrupted() const { return log_.closed_ || log_.failure_ || log_.truncations_ != truncations_; }
   std::vector<std::vector<std::shared_ptr<Segment>>> groups() const;

@@ -137,6 +137,7 @@ struct LogContext {
   // Told when a write or sync of a log failed for another reason than a full disk; called within that operation, so it may only note
   // or post. Not called twice for the same log.
   std::function<void(Log&, const Error&)> on_failure = {};
+  bool end_loading = false;  // The node stops: logs that are being opened fail with OPERATION_NOT_ATTEMPTED, as if it had died then.
 };
 
 struct OpenLog {
@@ -149,6 +150,7 @@ struct OpenLog {
   Offset log_start_offset = 0;  // The same.
   Offset high_watermark = 0;    // The same; capped to what the log has.
   bool clean = false;           // The log directory was shut down cleanly: nothing is scanned.
+  uint64_t scan_at_most = UINT64_MAX;  // Bytes; a log whose recovery must read more is not opened (OPERATION_NOT_ATTEMPTED).
 };
 
 class Log {
@@ -167,9 +169,12 @@ class Log {
   // UNSUPPORTED_COMPRESSION_TYPE, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
   // TRANSACTION_COORDINATOR_FENCED, KAFKA_STORAGE_ERROR (then nothing of the batch is visible).
   Result<AppendInfo> append_as_leader(MutableBytes batch, const LeaderAppend& options);
+  // Whether the disk has no room but its reserve: what a leader or another directory sends is not taken then.
+  [[nodiscard]] bool out_of_room() const;
   // Appends whole batches as the leader sent them, offsets kept; a partial batch at the end is dropped. Offsets must be at or after
   // the log end (gaps are legal), leader epochs must not be above `leader_epoch`. Info of an empty append has last_offset -1.
-  // CORRUPT_MESSAGE for bad structure or CRC, OFFSET_OUT_OF_RANGE for offsets below the log end.
+  // CORRUPT_MESSAGE for bad structure or CRC, OFFSET_OUT_OF_RANGE for offsets below the log end; an error of a full disk where the reserve
+  // would be touched.
   Result<AppendInfo> append_as_follower(Bytes batches, LeaderEpoch leader_epoch);
   // Waits until everything below `offset` is on disk. Many waiters share one sync (group commit). The place where "acknowledged
   // means synced" is made: replication awaits it before it answers when config().durable.
@@ -265,8 +270,8 @@ class Log {
   Result<void> assign_topic_id(Uuid id);
   [[nodiscard]] const LogConfig& config() const { return config_; }
   void update_config(const LogConfig& config);
-  // What is left on its disk: where that is too little, batches of clients are refused with KAFKA_STORAGE_ERROR (retriable) until there is
-  // room again. Must outlive the log; null: nothing is refused.
+  // What is left on its disk: where that is too little, batches of clients and leaders are refused with KAFKA_STORAGE_ERROR (retriable) until
+  // there is room again. Must outlive the log; null: nothing is refused.
   void set_space(SpaceLeft* space) { space_ = space; }
   [[nodiscard]] uint64_t size_bytes() const;
   [[nodiscard]] size_t segment_count() const;

@@ -127,6 +127,8 @@ Result<std::optional<AppendInfo>> Log::check_producer(const protocol::BatchView&
   return std::optional<AppendInfo>();
 }
 
+bool Log::out_of_room() const { return space_ != nullptr && space_->full(); }
+
 Result<AppendInfo> Log::append_as_follower(Bytes batches, LeaderEpoch leader_epoch) {
   if (failure_) return fail(*failure_);
   // All is checked before anything is written.
@@ -147,6 +149,7 @@ Result<AppendInfo> Log::append_as_follower(Bytes batches, LeaderEpoch leader_epo
     expected = next->next_offset();
     views.push_back(*next);
   }
+  if (!views.empty() && space_ != nullptr && space_->refuses(batches.size())) return fail(io::storage_error("append to", directory_, io::kNoSpaceWords));
   for (size_t begin = 0; begin < views.size();) {
     std::vector<BatchPlace> places;
     uint64_t bytes = 0;

@@ -296,6 +296,44 @@ TEST_F(DirectoriesTest, StartsOnACompletelyFullDisk) {
   world.loop.run(logs->close());
 }
 
+// log.cleaner.threads, log.cleaner.io.max.bytes.per.second and log.cleaner.io.buffer.size.
+TEST_F(DirectoriesTest, CleanersTakeDifferentLogsAndTheirTime) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  config.segment_bytes = 10'000;
+  config.cleanup_compact = true;
+  auto directories = open().value();
+  auto logs = manager(*directories);
+  uint64_t bytes = 0;
+  for (int i = 0; i < 2; ++i) {
+    Log* log = *world.loop.run(logs->get_or_create({"topic", i}, Uuid{7, 700}, config));
+    for (int j = 0; j < 500; ++j) append(*log, 1);
+    bytes = (log->segment_count() - 1) * 10'000;  // The active segment is not touched.
+  }
+  constexpr double kRate = 10'000;
+  logs->set_cleaner_limits({.max_bytes_per_second = kRate, .io_bytes = 8192});
+  struct Cleaner {
+    static io::Task<> run(TestWorld& world, LogManager& logs, io::MonoTime& ended) {
+      EXPECT_TRUE(co_await logs.clean_dirtiest());
+      ended = world.loop.now();
+    }
+  };
+  const io::MonoTime began = world.loop.now();
+  io::MonoTime ended[2] = {};
+  for (auto& end : ended) spawn(world.loop, Cleaner::run(world, *logs, end));
+  world.loop.run_ready();
+  EXPECT_FALSE(world.loop.run(logs->clean_dirtiest())) << "both are being cleaned";
+  for (int i = 0; i < 10'000 && (ended[0] == io::MonoTime{} || ended[1] == io::MonoTime{}); ++i) world.loop.advance(100);
+  // Each reads its log twice, and writes next to nothing.
+  const auto least = std::chrono::duration<double>(2 * static_cast<double>(bytes) / kRate);
+  for (const auto& end : ended) {
+    EXPECT_GT(end - began, least * 0.8);
+    EXPECT_LT(end - began, least * 1.5) << "at the same time";
+  }
+  for (int i = 0; i < 2; ++i) EXPECT_LT(logs->find({"topic", i})->size_bytes(), 15'000u);
+  world.loop.run(logs->close());
+}
+
 TEST_F(DirectoriesTest, MovesBetweenDirectories) {
   format("/a", kDirectoryA);
   format("/b", kDirectoryB);

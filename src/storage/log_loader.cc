@@ -40,7 +40,8 @@ class Loader {
   LoadedLog loaded_;
   std::vector<Offset> bases_;
   std::set<Offset> snapshots_;
-  Offset end_ = -1;  // Known after recovery of the last segment.
+  Offset end_ = -1;        // Known after recovery of the last segment.
+  uint64_t to_scan_ = 0;  // Bytes that were scanned, or are about to be.
   bool recovered_any_ = false;
   bool tail_recovered_ = false;
 };
@@ -274,6 +275,8 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
   recovered_any_ = true;
   tail_recovered_ = tail;
   CO_TRY_ASSIGN(const uint64_t from, trusted_prefix(segment, trusted_below));
+  to_scan_ += segment.size() - from;
+  if (to_scan_ > options_.scan_at_most) co_return fail(ErrorCode::kOperationNotAttempted, "too much to scan");
   if (from == 0) CO_TRY(unless_full(segment.clear_indexes()));
   Offset previous_last = segment.base_offset() - 1;
   if (from > 0) {
@@ -283,7 +286,7 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
   ProducerStates& producers = *loaded_.producers;
   if (producers.end_offset() != previous_last + 1 || index == 0) {
     CO_TRY(producers.load_newest(options_.log_start_offset, previous_last + 1, now()));
-    CO_TRY(co_await replay_producers(producers, *loaded_.segments, previous_last + 1));
+    CO_TRY(co_await replay_producers(context_.loop, producers, *loaded_.segments, previous_last + 1));
   }
   producers.set_end_offset(previous_last + 1);
   // The batches say what epochs there are; the file may be older than a truncation. Not so for a segment in the middle.
@@ -296,6 +299,7 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
   segment.restart_indexing(from);
   CO_TRY_ASSIGN(auto file, segment.open_file());
   BatchWalker walker(file, from, end);
+  io::BackgroundSlice slice(context_.loop);
   uint64_t good = from;
   bool bad = false;
   while (!bad) {
@@ -306,10 +310,13 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
         break;
       }
       good = walker.position();
+      if (slice.is_over()) co_await slice.pause();  // Others are served meanwhile.
     }
     if (bad) break;
     CO_TRY_ASSIGN(const bool more, co_await walker.fill());
     if (!more) break;
+    // Like a crash at this point: the next start does the same again.
+    if (context_.end_loading) co_return fail(ErrorCode::kOperationNotAttempted, "the node stops");
   }
   end_ = previous_last + 1;
   if (good < end) {
@@ -397,16 +404,17 @@ io::Task<Result<void>> Loader::load_producers() {
     if (end_ > loaded_.log_start_offset) CO_TRY(unless_full(producers.write_snapshot(false)));
     co_return Result<void>();
   }
-  CO_TRY(co_await replay_producers(producers, *loaded_.segments, end_));
+  CO_TRY(co_await replay_producers(context_.loop, producers, *loaded_.segments, end_));
   producers.set_end_offset(end_);
   co_return Result<void>();
 }
 
 }  // namespace
 
-io::Task<Result<void>> replay_producers(ProducerStates& states, const SegmentList& segments, Offset to) {
+io::Task<Result<void>> replay_producers(io::Loop& loop, ProducerStates& states, const SegmentList& segments, Offset to) {
   const Offset from = states.end_offset();
   if (from >= to || segments.empty()) co_return Result<void>();
+  io::BackgroundSlice slice(loop);
   for (size_t i = segments.index_of(from); i < segments.size() && segments.at(i)->base_offset() < to; ++i) {
     const std::shared_ptr<Segment> segment = segments.at(i);
     CO_TRY_ASSIGN(const auto first, segment->find(from));
@@ -415,6 +423,7 @@ io::Task<Result<void>> replay_producers(ProducerStates& states, const SegmentLis
     BatchWalker walker(file, first->position, segment->size());
     for (bool more = true; more;) {
       while (auto walked = walker.next()) {
+        if (slice.is_over()) co_await slice.pause();
         const protocol::BatchHeader header(walked->bytes.data());
         if (header.base_offset() >= to) co_return Result<void>();
         if (header.magic() != protocol::kMagicV2 || header.base_offset() < from) continue;

@@ -29,7 +29,7 @@ struct LoadedLog {
 io::Task<Result<LoadedLog>> load_log(LogContext& context, const OpenLog& options);
 
 // Applies the batches in [states.end_offset(), to) to the producer states.
-io::Task<Result<void>> replay_producers(ProducerStates& states, const SegmentList& segments, Offset to);
+io::Task<Result<void>> replay_producers(io::Loop& loop, ProducerStates& states, const SegmentList& segments, Offset to);
 
 // partition.metadata
 std::string format_partition_metadata(Uuid topic_id);

@@ -23,6 +23,7 @@ LogManager::LogManager(io::Loop& loop, io::Disk& disk, LogManagerConfig config)
       config_(std::move(config)),
       files_(disk, config_.open_files),
       context_{loop, disk, files_, config_.producer_id_expiration_ms, config_.verify_transactions},
+      loaders_(loop),
       background_(loop) {
   context_.on_failure = [this](Log& log, const Error& error) { note_failure(log, error); };
 }
@@ -38,64 +39,6 @@ void LogManager::set_directories(std::vector<std::string> paths) {
     space_.push_back(std::make_unique<SpaceLeft>([this, i](uint64_t needed) { return bytes_above_reserve(i, needed); }, config_.shards));
   }
   counts_.assign(directories_.size(), 0);
-}
-
-// ---- Load ----
-
-struct LogManager::Loading {
-  std::vector<FoundLog> found;
-  ConfigOf config_of;
-  std::vector<std::vector<size_t>> by_directory;  // Indexes into found.
-  std::vector<size_t> next;                       // How far each directory is.
-};
-
-io::Task<Result<void>> LogManager::load(std::vector<FoundLog> found, ConfigOf config_of) {
-  Loading loading{std::move(found), std::move(config_of), {}, {}};
-  loading.by_directory.resize(directories_.size());
-  loading.next.resize(directories_.size());
-  for (size_t i = 0; i < loading.found.size(); ++i) loading.by_directory[static_cast<size_t>(loading.found[i].directory)].push_back(i);
-  logs_.reserve(loading.found.size());
-  io::TaskGroup loaders(loop_);
-  for (size_t i = 0; i < directories_.size(); ++i) {
-    const size_t parallel = std::min(static_cast<size_t>(std::max(config_.recovery_threads, 1)), loading.by_directory[i].size());
-    for (size_t j = 0; j < parallel; ++j) loaders.spawn(load_some(loading, static_cast<int>(i)));
-  }
-  co_await loaders.join();
-  check_space();
-  const bool all_offline = !directories_.empty() && std::ranges::all_of(offline_, [](bool offline) { return offline; });
-  if (all_offline) co_return fail(ErrorCode::kKafkaStorageError, "all log directories are offline");
-  co_return Result<void>();
-}
-
-io::Task<> LogManager::load_some(Loading& loading, int directory) {
-  const auto& mine = loading.by_directory[static_cast<size_t>(directory)];
-  size_t& next = loading.next[static_cast<size_t>(directory)];
-  while (next < mine.size() && !is_offline(directory)) {
-    FoundLog& found = loading.found[mine[next++]];
-    OpenLog options;
-    options.directory = found.path;
-    options.partition = found.partition;
-    options.stored_topic_id = found.topic_id;
-    options.config = loading.config_of(found.partition.topic);
-    options.recovery_point = found.recovery_point;
-    options.log_start_offset = found.log_start_offset;
-    options.high_watermark = found.high_watermark;
-    options.clean = found.clean;
-    auto log = co_await Log::open(context_, options);
-    if (!log && io::is_no_space(log.error()) && !found.future) {
-      SAMSA_LOG_ERROR("{}: cannot be opened until there is room: {}", found.path, log.error().text());
-      postponed_[found.partition] = std::move(options);
-      continue;
-    }
-    if (!log) {
-      take_offline(directory, log.error());
-      co_return;
-    }
-    (*log)->set_first_dirty_offset(found.first_dirty_offset);
-    (*log)->set_space(space_[static_cast<size_t>(directory)].get());
-    (found.future ? futures_ : logs_)[found.partition] = {*std::move(log), directory};
-    ++counts_[static_cast<size_t>(directory)];
-  }
 }
 
 // ---- Logs ----
@@ -141,10 +84,13 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
     log.update_config(config);
     co_return &log;
   }
+  if (pending_.contains(key) || is_loading(key)) co_return fail(ErrorCode::kKafkaStorageError, "the partition's log is still being recovered");
   OpenLog options;
+  Offset first_dirty = 0;
   const auto postponed = postponed_.find(key);
   if (postponed != postponed_.end()) {
-    options = postponed->second;
+    options = postponed->second.options;
+    first_dirty = postponed->second.found.first_dirty_offset;
     directory = index_of_path(options.directory);
   }
   if (directory < 0) directory = least_loaded();
@@ -160,6 +106,7 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
   }
   postponed_.erase(key);
   Log* made = log->get();
+  made->set_first_dirty_offset(first_dirty);
   made->set_space(space_[static_cast<size_t>(directory)].get());
   logs_[key] = {*std::move(log), directory};
   ++counts_[static_cast<size_t>(directory)];
@@ -344,7 +291,7 @@ io::Task<bool> LogManager::clean_dirtiest() {
   if (chosen.topic.empty()) co_return false;
   cleaning_.insert(chosen);
   const io::MonoTime start = loop_.now_precise();
-  auto cleaned = co_await LogCleaner(*find(chosen), {config_.cleaner_dedupe_bytes, config_.cleaner_max_bytes_per_second}).clean(range);
+  auto cleaned = co_await LogCleaner(*find(chosen), config_.cleaner).clean(range);
   cleaning_.erase(chosen);
   Log* log = find(chosen);  // It may be gone.
   if (!cleaned) {
@@ -370,7 +317,7 @@ uint64_t LogManager::bytes_above_reserve(size_t directory, uint64_t needed) {
   if (full != full_[directory]) {
     full_[directory] = full;
     if (full) {
-      SAMSA_LOG_WARN("log directory {}: {} bytes left, the reserve is {}: produce is refused", directories_[directory], space->usable_bytes, reserve);
+      SAMSA_LOG_WARN("log directory {}: {} bytes left, the reserve is {}: produce is refused, followers here pause", directories_[directory], space->usable_bytes, reserve);
     } else {
       SAMSA_LOG_INFO("log directory {}: there is room again", directories_[directory]);
     }
@@ -393,6 +340,9 @@ std::vector<DirectoryCheckpoints> LogManager::checkpoints() const {
     if (log.config().cleanup_compact && log.first_dirty_offset() > 0) part.cleaner[partition] = log.first_dirty_offset();
     if (log.log_start_offset() > log.first_segment_offset()) part.log_start[partition] = log.log_start_offset();
   }
+  // What is not open keeps what it had.
+  for (const auto& [partition, found] : pending_) add_checkpoint(parts[static_cast<size_t>(found.directory)], found);
+  for (const auto& [partition, postponed] : postponed_) add_checkpoint(parts[static_cast<size_t>(postponed.found.directory)], postponed.found);
   return parts;
 }
 
@@ -430,8 +380,17 @@ void LogManager::sync_file_systems(std::vector<bool>& clean) {
 }
 
 io::Task<std::vector<bool>> LogManager::close() {
+  context_.end_loading = true;
+  co_await loaders_.join();
   std::vector<bool> clean(directories_.size());
   for (size_t i = 0; i < clean.size(); ++i) clean[i] = !offline_[i];
+  // What still has to be recovered is so at the next start.
+  const auto not_open = [&](const FoundLog& found) {
+    if (!found.clean) clean[static_cast<size_t>(found.directory)] = false;
+  };
+  for (const auto& [partition, found] : pending_) not_open(found);
+  for (const auto& [partition, found] : pending_futures_) not_open(found);
+  for (const auto& [partition, postponed] : postponed_) not_open(postponed.found);
   std::vector<Log*> logs;
   for (auto* map : {&logs_, &futures_}) {
     for (auto& [partition, entry] : *map) {

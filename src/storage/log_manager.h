@@ -20,6 +20,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "io/task.h"
+#include "storage/cleaner_options.h"
 #include "storage/file_pool.h"
 #include "storage/log.h"
 #include "storage/log_directories.h"
@@ -33,8 +34,7 @@ struct LogManagerConfig {
   int recovery_threads = 2;          // num.recovery.threads.per.data.dir: logs loaded at the same time per directory.
   int64_t producer_id_expiration_ms = 86'400'000;
   bool verify_transactions = true;
-  size_t cleaner_dedupe_bytes = 128U << 20;        // log.cleaner.dedupe.buffer.size: at most, for the time of a cleaning.
-  double cleaner_max_bytes_per_second = 1e300;    // log.cleaner.io.max.bytes.per.second.
+  CleanerOptions cleaner;
   uint64_t reserve_bytes = 16U << 20;             // Clients' batches are refused when less is free, or 5 % of a small disk (ours); 0: off.
   size_t shards = 1;                              // That write to the directories at the same time.
 };
@@ -54,7 +54,15 @@ class LogManager {
   // its directory offline (KAFKA_STORAGE_ERROR) and the others go on; the error is returned only when no directory is left. One that
   // cannot be opened because the disk is full is left for get_or_create.
   // "-future" logs are kept apart (find_future).
-  io::Task<Result<void>> load(std::vector<FoundLog> found, ConfigOf config_of);
+  // Resumes when all are open. With a `patience`: when all are that have little to recover, and after that time in any case. The others come
+  // later: on_loaded() says which. Until then they are not found, get_or_create fails, and their checkpoints stay as they were.
+  io::Task<Result<void>> load(std::vector<FoundLog> found, ConfigOf config_of, std::optional<std::chrono::milliseconds> patience = {});
+  // Called for each log that was opened (or is left for get_or_create) after load() had resumed.
+  void on_loaded(std::function<void(const TopicPartition&)> function) { on_loaded_ = std::move(function); }
+  // Whether the partition has a log that is still to be opened: its own, or the "-future" one where that is all there is.
+  [[nodiscard]] bool is_loading(const TopicPartition& partition) const;
+  [[nodiscard]] bool is_future_loading(const TopicPartition& partition) const;
+  [[nodiscard]] bool any_loading() const { return !pending_.empty() || !pending_futures_.empty(); }
 
   // The log of a partition, or null.
   [[nodiscard]] Log* find(const TopicPartition& partition) const;
@@ -111,11 +119,8 @@ class LogManager {
   // min.cleanable.dirty.ratio); whether there was one. Called every log.cleaner.backoff.ms, again at once while it says true. Each call is one
   // "cleaner thread" of this shard.
   io::Task<bool> clean_dirtiest();
-  // log.cleaner.dedupe.buffer.size and log.cleaner.io.max.bytes.per.second from the next cleaning on.
-  void set_cleaner_limits(size_t dedupe_bytes, double max_bytes_per_second) {
-    config_.cleaner_dedupe_bytes = dedupe_bytes;
-    config_.cleaner_max_bytes_per_second = max_bytes_per_second;
-  }
+  // log.cleaner.dedupe.buffer.size, ...io.buffer.size and ...io.max.bytes.per.second of one cleaning, from the next one on.
+  void set_cleaner_limits(const CleanerOptions& limits) { config_.cleaner = limits; }
   // What the checkpoint files of each directory say of this shard's logs.
   [[nodiscard]] std::vector<DirectoryCheckpoints> checkpoints() const;
 
@@ -149,9 +154,17 @@ class LogManager {
     io::MonoTime due;
   };
   struct Loading;
+  using Found = std::unordered_map<TopicPartition, FoundLog>;
+  // Found at start, but not opened for want of room.
+  struct Postponed {
+    OpenLog options;
+    FoundLog found;
+  };
   using Logs = std::unordered_map<TopicPartition, Entry>;
 
-  io::Task<> load_some(Loading& loading, int directory);
+  io::Task<> load_some(std::shared_ptr<Loading> loading, int directory);
+  io::Task<bool> load_one(Loading& loading, const FoundLog& found, bool however_long);
+  static void add_checkpoint(DirectoryCheckpoints& part, const FoundLog& found);
   [[nodiscard]] int least_loaded() const;
   io::Task<Result<void>> rename_away(Logs& from, TopicPartition partition, std::string_view suffix);
   io::Task<> close_some(std::vector<Log*>& logs, size_t& next, std::vector<bool>& clean, bool together);
@@ -177,12 +190,14 @@ class LogManager {
   Logs futures_;
   std::vector<Doomed> doomed_;
   std::vector<Retired> retired_;
-  // Found at start, but not opened for want of room: get_or_create tries again.
-  std::unordered_map<TopicPartition, OpenLog> postponed_;
+  std::unordered_map<TopicPartition, Postponed> postponed_;  // get_or_create tries again.
+  Found pending_, pending_futures_;                          // Found at start and not opened yet.
+  std::function<void(const TopicPartition&)> on_loaded_;
   std::vector<bool> cordoned_;
   std::set<TopicPartition> cleaning_;
   std::vector<DirectoryCheckpoints> final_checkpoints_;
   std::function<void(int)> on_offline_;
+  io::TaskGroup loaders_;
   io::TaskGroup background_;
 };
 

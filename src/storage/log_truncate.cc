@@ -37,7 +37,7 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
   epochs_->truncate_from_end(offset);
   synced_.notify_all();
   auto reloaded = producers_->reload(log_start_offset_, offset, context_.loop.wall_ms());
-  if (reloaded) reloaded = co_await replay_producers(*producers_, *segments_, offset);
+  if (reloaded) reloaded = co_await replay_producers(context_.loop, *producers_, *segments_, offset);
   if (!reloaded) co_return fail(failed(std::move(reloaded).error()));
   producers_->set_end_offset(offset);
   // Durable before anything is appended: else a crash could bring the old records back behind new ones.

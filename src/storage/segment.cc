@@ -30,12 +30,17 @@ Segment::Segment(FilePool& pool, const std::string& directory, Offset base, cons
       offsets_(pool, file_path(directory, base, ".index", suffix), base, static_cast<size_t>(config.segment_index_bytes)),
       times_(pool, file_path(directory, base, ".timeindex", suffix), base, static_cast<size_t>(config.segment_index_bytes)),
       transactions_(pool, file_path(directory, base, ".txnindex", suffix)),
+      preallocated_(config.preallocate),
       max_{kNoTimestamp, base},
       created_(now),
       directory_(directory) {}
 
-Result<void> Segment::create(const LogConfig&) {
-  TRY(log_.get(true));
+Result<void> Segment::create(const LogConfig& config) {
+  TRY_ASSIGN(auto file, log_.get(true));
+  if (config.preallocate) {
+    auto reserved = file->reserve(static_cast<uint64_t>(config.segment_bytes));
+    if (!reserved && !io::is_no_space(reserved.error())) return reserved;
+  }
   TRY(offsets_.file().create());
   TRY(times_.file().create());
   size_ = 0;
@@ -135,6 +140,10 @@ void Segment::restart_indexing(uint64_t position) {
 }
 
 Result<void> Segment::finish() {
+  if (std::exchange(preallocated_, false)) {
+    TRY_ASSIGN(auto file, log_.get());
+    TRY(file->truncate(size_));
+  }
   TRY_ASSIGN(const TimestampEntry newest, max_timestamp());
   if (newest.timestamp > kNoTimestamp) TRY(times_.append(newest.timestamp, newest.offset, true));
   TRY(offsets_.file().write_out());

@@ -37,7 +37,8 @@ class Segment {
   // `suffix`: "" or ".cleaned" / ".swap" while compaction works on it.
   Segment(FilePool& pool, const std::string& directory, Offset base, const LogConfig& config, TimestampMs now, std::string_view suffix = {});
 
-  // Makes the empty files.
+  // Makes the empty files; with `preallocate` with room for a whole segment on the disk, as far as there is any. The file's size is that of
+  // its batches all the same.
   Result<void> create(const LogConfig& config);
   // Takes in existing files without reading records: sizes and, with `look`, the ends of the indexes. CORRUPT_MESSAGE where an index
   // must be rebuilt (missing or impossible).
@@ -127,6 +128,7 @@ class Segment {
   TransactionIndex transactions_;
   uint64_t size_ = 0;
   uint64_t bytes_since_index_ = 0;
+  bool preallocated_;   // Perhaps: the file may have room behind its end.
   bool dirty_ = false;  // Data written since the last sync.
   bool max_known_ = false;
   TimestampEntry max_;  // Greatest timestamp and the last offset of the batch that holds it.

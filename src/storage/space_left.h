@@ -1,8 +1,8 @@
 // SpaceLeft: what the logs of one shard may still write in one log directory before the reserve (samsa.disk.reserve.bytes) is touched.
 //
 // The file system is asked every second, and again whenever the shard has written a good part of what was left: a fast producer can fill
-// a disk between two ticks of a clock. Batches of clients are refused when they would reach into the reserve; coordinators,
-// followers and the quorum go on, out of the reserve. Owner: LogManager, on the shard's loop.
+// a disk between two ticks of a clock. Batches of clients, and those that followers get from leaders, are refused when they would reach into the
+// reserve; coordinators and the quorum go on, out of the reserve. Owner: LogManager, on the shard's loop.
 #pragma once
 
 #include <algorithm>

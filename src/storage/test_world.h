@@ -136,7 +136,10 @@ class TestDisk final : public io::Disk {
       std::memcpy(into.data(), node_->bytes.data() + offset, size);
       return size;
     }
-    io::Task<Result<size_t>> read_at_async(MutableBytes into, uint64_t offset) override { co_return read_at(into, offset); }
+    io::Task<Result<size_t>> read_at_async(MutableBytes into, uint64_t offset) override {
+      if (!disk_.slow_reads.empty() && path_.find(disk_.slow_reads) != std::string::npos) co_await io::sleep_for(*disk_.loop, std::chrono::seconds(10));
+      co_return read_at(into, offset);
+    }
     Result<void> write_at(std::span<const Bytes> pieces, uint64_t offset) override {
       for (const Bytes piece : pieces) {
         TRY(disk_.step());
@@ -372,6 +375,7 @@ class TestDisk final : public io::Disk {
   bool failing = false;             // Every operation gives EIO.
   uint64_t capacity = UINT64_MAX;   // Bytes.
   size_t open_files = 0;
+  std::string slow_reads;  // Awaitable reads of files with this in their path take ten seconds each.
   size_t reads = 0;
   size_t syncs = 0;
 

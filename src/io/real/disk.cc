@@ -85,6 +85,10 @@ class RealFile final : public File {
     if (::ftruncate(fd_, static_cast<off_t>(size)) < 0) return system_failure("truncate", path_);
     return {};
   }
+  Result<void> reserve(uint64_t size) override {
+    if (::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)) == 0 || errno == EOPNOTSUPP) return {};
+    return system_failure("reserve", path_);
+  }
   Result<uint64_t> size() override {
     struct stat info{};
     if (::fstat(fd_, &info) < 0) return system_failure("stat", path_);

@@ -33,7 +33,8 @@ class SimFile final : public File {
   }
 
   Task<Result<size_t>> read_at_async(MutableBytes into, uint64_t offset) override {
-    co_await sleep_for(loop_, Duration(kernel_.span(loop_.host().disk().read_time / 2, loop_.host().disk().read_time * 2)));
+    const Duration usual(kernel_.span(loop_.host().disk().read_time / 2, loop_.host().disk().read_time * 2));
+    co_await sleep_for(loop_, usual + files_.slowness_of(path_));
     co_return read_at(into, offset);
   }
 

@@ -75,6 +75,14 @@ class FileSystem {
 
   // Bytes that fit; writes beyond fail as on a full disk. May be changed at any time.
   uint64_t capacity_bytes = 1ULL << 40;
+  // Added to each awaitable read of files whose paths contain the key: a bad spot of the disk. May be changed at any time.
+  std::map<std::string, Duration> slow_reads;
+  [[nodiscard]] Duration slowness_of(const std::string& path) const {
+    for (const auto& [part, time] : slow_reads) {
+      if (path.find(part) != std::string::npos) return time;
+    }
+    return {};
+  }
   [[nodiscard]] uint64_t used_bytes() const { return used_bytes_; }
   void account(int64_t change) { used_bytes_ += static_cast<uint64_t>(change); }
 

@@ -1,0 +1,177 @@
+// Disks that are slow or full, in whole simulated nodes: a partition that recovers for long holds up no other one, and a follower without room
+// pauses, leaves the ISR, loses nothing and comes back.
+#include "protocol/api/delete_topics.h"
+#include "server/test_cluster.h"
+
+namespace samsa::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Troubles {
+  explicit Troubles(const std::vector<std::string>& roles, config::Properties more = {})
+      : cluster(11, roles, std::move(more)), client(cluster.client->worlds()[0], cluster.brokers()) {
+    cluster.start_all();
+    EXPECT_TRUE(cluster.sim.run_until([&] { return cluster.all_started(); }, 60s)) << cluster.sim.trace().recent(60);
+  }
+  template <class T>
+  void run(io::Task<T> task, io::Duration limit = 120s) {
+    EXPECT_TRUE(cluster.sim.run_task(client.world().loop, std::move(task), limit)) << cluster.sim.trace().recent(60);
+  }
+  void create(std::string name, std::vector<std::vector<int32_t>> assignments) {
+    protocol::CreateTopicsRequest request;
+    auto& topic = request.topics.emplace_back();
+    topic.name = name;
+    topic.num_partitions = topic.replication_factor = -1;
+    for (size_t i = 0; i < assignments.size(); ++i) {
+      auto& part = topic.assignments.emplace_back();
+      part.partition_index = static_cast<int32_t>(i);
+      for (const int32_t replica : assignments[i]) part.broker_ids.push_back(replica);
+    }
+    request.timeout_ms = 10'000;
+    run([](Troubles& self, protocol::CreateTopicsRequest& request) -> io::Task<> {
+      const auto answer = co_await self.client.call_any(request, 7);
+      EXPECT_TRUE(answer && (*answer)->topics.at(0).error_code == 0);
+    }(*this, request));
+    cluster.sim.run_for(1s);
+  }
+  // The error of one batch, acks=all; the connection's error where there is no answer.
+  io::Task<> produce(size_t node, int partition, std::string value, ErrorCode& error) {
+    auto batch = protocol::single_record_batch({}, client.world().loop.wall_ms(), std::nullopt, as_bytes(value));
+    protocol::ProduceRequest request;
+    request.acks = -1;
+    request.timeout_ms = 2500;
+    auto& data = request.topic_data.emplace_back();
+    data.name = "events";
+    auto& part = data.partition_data.emplace_back();
+    part.index = partition;
+    part.records = protocol::Records::of(protocol::Blob(std::move(*batch)));
+    const auto answer = co_await client.call({"n" + std::to_string(node + 1), 9092}, request, 9);
+    if (!answer) {
+      error = answer.error().code;
+      co_return;
+    }
+    const auto& outcome = (*answer)->responses.at(0).partition_responses.at(0);
+    error = error_from_wire(outcome.error_code);
+    if (error == ErrorCode::kNone) acknowledged[partition][outcome.base_offset] = value;
+  }
+  ErrorCode produce(size_t node, int partition, std::string value) {
+    ErrorCode error = ErrorCode::kUnknownServerError;
+    run(produce(node, partition, std::move(value), error));
+    return error;
+  }
+  // What the replica has is what was acknowledged, and perhaps more.
+  void check(size_t node, int partition) {
+    std::map<Offset, std::string> found;
+    run(read_replica(client, {"n" + std::to_string(node + 1), 9092}, "events", partition, false, found));
+    for (const auto& [offset, value] : acknowledged[partition]) EXPECT_EQ(found[offset], value) << "node " << node + 1 << " offset " << offset;
+  }
+
+  TestCluster cluster;
+  TestClient client;
+  std::map<int, std::map<Offset, std::string>> acknowledged;
+};
+
+TEST(DiskTroubles, APartitionThatRecoversForLongHoldsUpNoOther) {
+  Troubles t({"broker,controller"});
+  t.create("events", {{1}, {1}, {1}});
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(t.produce(0, i % 3, "value " + std::to_string(i)), ErrorCode::kNone);
+  io::sim::Faults kill;
+  kill.power_fails = false;
+  t.cluster.sim.faults() = kill;
+  t.cluster.crash(0);
+  auto& slow = t.cluster.members[0].machine->files().slow_reads;
+  slow["/events-1/"] = 60s;
+  t.cluster.restart(0);
+  EXPECT_TRUE(t.cluster.sim.run_until([&] { return t.cluster.all_started(2); }, 20s)) << "the start waits for the slow one";
+  const auto start = t.cluster.sim.elapsed();
+  // The first call finds the connection of before the crash.
+  (void)t.produce(0, 0, "perhaps");
+  for (const int partition : {0, 2}) {
+    EXPECT_EQ(t.produce(0, partition, "while it recovers"), ErrorCode::kNone);
+    t.check(0, partition);
+  }
+  // What every client takes for a reason to ask again.
+  EXPECT_EQ(t.produce(0, 1, "too early"), ErrorCode::kNotLeaderOrFollower);
+  EXPECT_LT(t.cluster.sim.elapsed() - start, 30s);
+  slow.clear();
+  t.cluster.sim.run_for(120s);
+  EXPECT_EQ(t.produce(0, 1, "at last"), ErrorCode::kNone);
+  EXPECT_EQ(t.acknowledged[1].rbegin()->first, 10);
+  t.check(0, 1);
+}
+
+TEST(DiskTroubles, ATopicThatIsDeletedWhileItRecoversGoes) {
+  Troubles t({"broker,controller"}, {{"log.segment.delete.delay.ms", "1000"}});
+  t.create("events", {{1}});
+  EXPECT_EQ(t.produce(0, 0, "a value"), ErrorCode::kNone);
+  io::sim::Faults kill;
+  kill.power_fails = false;
+  t.cluster.sim.faults() = kill;
+  t.cluster.crash(0);
+  auto& disk = t.cluster.members[0].machine->files();
+  disk.slow_reads["/events-0/"] = 30s;
+  t.cluster.restart(0);
+  EXPECT_TRUE(t.cluster.sim.run_until([&] { return t.cluster.all_started(2); }, 20s));
+  t.run([](Troubles& self) -> io::Task<> {
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      protocol::DeleteTopicsRequest request;
+      request.topic_names.emplace_back("events");
+      request.timeout_ms = 10'000;
+      const auto answer = co_await self.client.call_any(request, 5);
+      if (!answer) continue;  // The connection of before the crash.
+      EXPECT_EQ((*answer)->responses.at(0).error_code, 0);
+      co_return;
+    }
+    ADD_FAILURE() << "not deleted";
+  }(t));
+  EXPECT_NE(disk.find("/data/events-0"), nullptr);
+  t.cluster.sim.run_for(120s);
+  EXPECT_EQ(disk.find("/data/events-0"), nullptr);
+  for (const auto& [name, inode] : disk.find("/data")->entries) EXPECT_FALSE(name.starts_with("events-0")) << name;
+}
+
+// The controller cannot be told of a failed directory: leaders in it would stay there.
+TEST(DiskTroubles, ABrokerThatCannotTellOfItsFailedDirectoryEnds) {
+  for (const bool cut_off : {true, false}) {
+    Troubles t({"controller", "broker", "broker"}, {{"log.dirs", "/data,/other"}, {"log.dir.failure.timeout.ms", "20000"}});
+    t.create("events", {{2}, {2}, {2}, {2}});
+    auto& broker = t.cluster.members[1];
+    broker.may_fail = true;
+    if (cut_off) t.cluster.sim.partition(*t.cluster.members[0].machine, *broker.machine);
+    EXPECT_TRUE(broker.machine->worlds()[0].disk.create_directories("/other/replication-offset-checkpoint.tmp/x"));
+    for (int i = 0; i < 4; ++i) (void)t.produce(1, i, "something for a checkpoint to say");
+    t.cluster.sim.run_for(15s);
+    EXPECT_EQ(broker.failed, "");
+    t.cluster.sim.run_for(20s);
+    EXPECT_EQ(broker.failed.find("log.dir.failure.timeout.ms=20000") != std::string::npos, cut_off) << broker.failed;
+  }
+}
+
+TEST(DiskTroubles, AFollowerWithoutRoomPausesAndComesBack) {
+  Troubles t({"broker,controller", "broker"}, {{"replica.lag.time.max.ms", "3000"}});
+  t.create("events", {{1, 2}});
+  EXPECT_EQ(t.produce(0, 0, "the first"), ErrorCode::kNone);
+  EXPECT_TRUE(t.cluster.sim.run_until([&] { return t.cluster.whole("events"); }, 60s));
+  auto& disk = t.cluster.members[1].machine->files();
+  // Of such a small disk the reserve is a twentieth.
+  disk.capacity_bytes = disk.used_bytes() + 600'000;
+  const uint64_t reserve = disk.capacity_bytes / 20;
+  t.cluster.sim.run_for(2s);  // Real disks do not shrink at once: it is looked at every second.
+  const auto isr = [&] { return t.cluster.image()->partition("events", 0)->isr.size(); };
+  for (int i = 0; i < 100 && isr() == 2; ++i) (void)t.produce(0, 0, std::string(20'000, static_cast<char>('a' + i % 26)));
+  EXPECT_EQ(isr(), 1u) << "it leaves the ISR by itself";
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(t.produce(0, 0, std::string(20'000, 'z')), ErrorCode::kNone) << i;
+  t.cluster.sim.run_for(10s);
+  EXPECT_LT(disk.used_bytes(), disk.capacity_bytes - reserve / 2) << "the reserve is not for followers";
+  EXPECT_EQ(t.cluster.members[1].starts, 1);
+  EXPECT_FALSE(t.cluster.image()->broker(2)->fenced);
+  disk.capacity_bytes = 1ULL << 40;
+  EXPECT_TRUE(t.cluster.sim.run_until([&] { return t.cluster.whole("events"); }, 60s)) << "it comes back by itself";
+  t.cluster.sim.run_for(1s);
+  t.check(1, 0);
+  t.check(0, 0);
+}
+
+}  // namespace
+}  // namespace samsa::server
