@@ -91,6 +91,7 @@ void SimCluster::format(size_t index) {
   options.log_dirs = {kDataDirectory};
   options.metadata_log_dir = kDataDirectory;
   options.kraft_version = plan_.dynamic_quorum ? 1 : 0;
+  options.release_version = plan_.release;
   const bool first = std::none_of(members_.begin(), members_.begin() + static_cast<int64_t>(index), [](const Member& m) { return m.controller(); });
   if (plan_.dynamic_quorum && member.controller() && first) {
     options.voters = metadata::FormatOptions::Voters::kStandalone;
@@ -149,7 +150,11 @@ void SimCluster::crash(size_t index, CrashKind kind) {
   if (!member.machine->up()) return;
   auto& faults = world_.faults();
   const io::sim::Faults before = faults;
-  faults.power_fails = kind == CrashKind::kPower;
+  faults.power_fails = kind != CrashKind::kProcess;
+  if (kind == CrashKind::kTorn) {
+    faults.lose_sector = 0.2;
+    faults.tear_sector = 0.7;
+  }
   if (kind == CrashKind::kProcess) faults.silent_crash = 0;
   world_.crash(*member.machine);
   faults = before;

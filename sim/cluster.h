@@ -24,12 +24,14 @@ struct ClusterPlan {
   int shards = 2;
   // kraft.version 1: the first controller stands alone, the others join by AddRaftVoter. Otherwise controller.quorum.voters.
   bool dynamic_quorum = false;
+  std::string release;  // That the cluster is formatted as ("4.1-IV0"); empty: the latest.
 };
 
 // How a node goes down.
 enum class CrashKind : uint8_t {
   kProcess,  // The process dies: what it wrote stays with the operating system.
   kPower,    // The machine loses its power: what was not synced may be gone, or torn.
+  kTorn,     // The same in the middle of writes: most sectors that were not synced are torn.
 };
 
 struct Member {

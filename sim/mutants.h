@@ -21,9 +21,11 @@ inline constexpr Mutant kMutants[] = {
     {"forget-truncate", 20, "log", "isolate=20,split", "a leader does not look where a follower's log parts from its own"},
     {"forget-sequence", 20, "log", "reset=60,flaky=30", "a batch that a producer sends again is appended again"},
     {"elect-anyone", 20, "log", "isolate=20,pause", "a replica outside of the ISR may become leader"},
-    {"vote-twice", 40, "quorum", "split=30,isolate=30", "a voter gives its vote of one epoch to everyone who asks"},
-    {"forget-generation", 40, "group", "pause=10,reset=20", "commits of an earlier generation are taken"},
-    {"forget-fence", 60, "log", "pause=20,isolate=20", "a follower takes what a leader of an earlier epoch sent"},
+    {"vote-twice", 60, "log", "delay=30,isolate=30", "a voter gives its vote of one epoch to everyone who asks"},
+    {"same-epoch", 20, "log", "isolate=20,crash", "a new leader leads in the epoch of the one before it"},
+    {"hw-falls", 40, "log", "delay=20,isolate=20,crash", "a follower takes the high watermark of its leader although its own is higher"},
+    {"forget-generation", 60, "group", "pause=30,reset=20", "commits of an earlier generation are taken"},
+    {"forget-fence", 40, "log", "pause=20,isolate=20", "a controller follows the leader of an earlier epoch when that one says so late"},
     {"compact-too-much", 20, "compact", "crash", "the cleaner drops the last value of a key now and then"},
 };
 

@@ -104,6 +104,7 @@ void Nemesis::strike(FaultKind kind) {
   switch (kind) {
     case FaultKind::kCrash:
     case FaultKind::kPower:
+    case FaultKind::kTorn:
     case FaultKind::kStop:
     case FaultKind::kPause:
     case FaultKind::kClockJump:
@@ -115,6 +116,8 @@ void Nemesis::strike(FaultKind kind) {
     case FaultKind::kSplit:
     case FaultKind::kReset:
     case FaultKind::kFlaky:
+    case FaultKind::kHalfOpen:
+    case FaultKind::kDelay:
       done = strike_network(kind, victim);
       break;
     case FaultKind::kSlowDisk:
@@ -136,9 +139,10 @@ bool Nemesis::strike_process(FaultKind kind, size_t victim) {
   switch (kind) {
     case FaultKind::kCrash:
     case FaultKind::kPower:
-      if (kind == FaultKind::kPower && !durable_ && !may_damage(victim)) return false;
-      if (kind == FaultKind::kCrash && !durable_ && damaged_ >= 0 && static_cast<size_t>(damaged_) != victim) return false;
-      cluster_.crash(victim, kind == FaultKind::kPower ? CrashKind::kPower : CrashKind::kProcess);
+    case FaultKind::kTorn:
+      if (kind != FaultKind::kCrash && !durable_ && !may_damage(victim)) return false;
+      if (other_is_damaged(victim)) return false;
+      cluster_.crash(victim, kind == FaultKind::kCrash ? CrashKind::kProcess : (kind == FaultKind::kTorn ? CrashKind::kTorn : CrashKind::kPower));
       after(100ms, random().one_in(3) ? 8s : 1s, [this, victim] { start_again(victim); });
       return true;
     case FaultKind::kStop:
@@ -200,6 +204,14 @@ bool Nemesis::strike_network(FaultKind kind, size_t victim) {
       });
       return true;
     }
+    case FaultKind::kHalfOpen:
+      world().faults().half_open = 0.005;
+      after(500ms, 5s, [this] { world().faults().half_open = calm_.half_open; });
+      return true;
+    case FaultKind::kDelay:
+      world().faults().max_delay = std::chrono::milliseconds(random().between(10, 400));
+      after(500ms, 8s, [this] { world().faults().max_delay = calm_.max_delay; });
+      return true;
     default: return false;
   }
   after(200ms, 8s, [this] { world().heal_all(); });
@@ -233,7 +245,7 @@ bool Nemesis::strike_disk(FaultKind kind, size_t victim) {
   if (kind == FaultKind::kDiskError) {
     own.read_error = 0.005;
     own.write_error = 0.01;
-    own.sync_error = member.controller() ? 0 : 0.05;  // What a failed sync left behind may be believed after a restart (docs/RELIABILITY.md).
+    own.sync_error = 0.05;
   } else if (kind == FaultKind::kMisdirected) {
     own.misdirected_write = 0.02;
   }
@@ -285,8 +297,10 @@ bool Nemesis::rot(io::sim::SimNode& machine) {
   return !files.empty();
 }
 
+bool Nemesis::other_is_damaged(size_t index) const { return damaged_ >= 0 && static_cast<size_t>(damaged_) != index; }
+
 bool Nemesis::may_damage(size_t index) {
-  if (damaged_ >= 0 && static_cast<size_t>(damaged_) != index) return false;
+  if (other_is_damaged(index)) return false;
   if (damaged_ < 0 && !cluster_.whole()) return false;
   damaged_ = static_cast<int>(index);
   damaged_starts_ = cluster_.member(index).starts;
@@ -327,6 +341,10 @@ void Nemesis::start_again(size_t index) {
   const bool to_replace = replace_ && damaged_ == static_cast<int>(index) && !member.machine->host().disk_faults && !cluster_.alone_in_sync(index);
   if (member.serves() && !member.stopping && !to_replace) return;
   if (member.machine->up() && !member.stopping && !member.ended && !to_replace) return;  // It is starting.
+  if (member.stopping && !member.ended && member.machine->up() && other_is_damaged(index)) {  // To kill it now would be one death too many.
+    after(200ms, 1s, [this, index] { start_again(index); });
+    return;
+  }
   if (member.machine->up()) cluster_.crash(index);
   if (to_replace) {
     cluster_.replace_disk(index);

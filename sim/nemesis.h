@@ -4,7 +4,8 @@
 // The atlas: faults stay within what the replication factor promises to survive. Losing what was not synced, or a disk, may befall one
 // broker at a time (min.insync.replicas - 1), while all others are in sync, and no other process dies before it is back in every ISR:
 // the controller cannot tell a process that died from a machine that lost its power, and when none is left that ended cleanly, the
-// last leader is elected (KIP-966). With samsa.durable.appends power loss harms nobody. Otherwise processes may die, and in any case
+// last leader is elected (KIP-966). With samsa.durable.appends power loss harms nobody. A controlled stop
+// that takes too long is not cut short meanwhile either. Otherwise processes may die, and in any case
 // hang and be cut off, in any number. Bit rot befalls only brokers that are not controllers: their disk is replaced afterwards, as an
 // operator would: when others have what it has.
 #pragma once
@@ -21,6 +22,7 @@ namespace samsa::sim {
 enum class FaultKind : uint8_t {
   kCrash,         // The process dies and starts again.
   kPower,         // The machine loses its power.
+  kTorn,          // The machine loses its power while sectors are written: most of what was not synced is torn.
   kStop,          // A controlled shutdown and a start.
   kPause,         // The processor stands still.
   kClockJump,     // The wall clock jumps.
@@ -30,6 +32,8 @@ enum class FaultKind : uint8_t {
   kSplit,         // The cluster falls into two halves.
   kReset,         // Connections between two break.
   kFlaky,         // For a while: resets, half-open connections, segments that take very long.
+  kHalfOpen,      // For a while: connections die in silence, and one side does not learn of it for long.
+  kDelay,         // For a while: every segment takes up to some hundred milliseconds, each its own, so connections overtake each other.
   kSlowDisk,      // For a while: syncs take seconds.
   kDiskError,     // For a while: EIO of reads, writes and syncs on one node.
   kDiskFull,      // ENOSPC on one node, until there is room again.
@@ -54,6 +58,8 @@ inline constexpr FaultRate kFaultRates[] = {
     {FaultKind::kFlaky, "flaky", 6},         {FaultKind::kSlowDisk, "slow-disk", 6},
     {FaultKind::kDiskError, "disk-error", 4}, {FaultKind::kDiskFull, "disk-full", 3},
     {FaultKind::kBitRot, "bit-rot", 4},      {FaultKind::kMisdirected, "misdirected", 4, true},
+    {FaultKind::kTorn, "torn-write", 4},     {FaultKind::kHalfOpen, "half-open", 4},
+    {FaultKind::kDelay, "delay", 5},
 };
 
 // Which kinds a run has, at which rate.
@@ -95,6 +101,8 @@ class Nemesis {
   bool strike_disk(FaultKind kind, size_t victim);
   bool rot(io::sim::SimNode& machine);
   void after(io::Duration low, io::Duration high, std::function<void()> run);
+  // Another node than this one has lost data, or may have, and is not in every ISR again.
+  [[nodiscard]] bool other_is_damaged(size_t index) const;
   // Whether this node may lose data now; marks it.
   bool may_damage(size_t index);
   void watch_damage();

@@ -46,6 +46,8 @@ ClusterPlan draw_plan(const RunOptions& options, io::Random& random, bool& durab
   one_of("replica.fetch.response.max.bytes", {"500", "5000", "10485760"});
   one_of("num.replica.fetchers", {"1", "2"});
   one_of("broker.session.timeout.ms", {"1500", "3000", "6000"});
+  one_of("controller.quorum.election.timeout.ms", {"100", "500"});
+  one_of("controller.quorum.fetch.timeout.ms", {"1000", "2000"});  // A fetch itself waits 500 ms.
   one_of("controller.quorum.fetch.max.bytes", {"500", "1048576"});
   one_of("metadata.log.max.record.bytes.between.snapshots", {"1000", "5000", "20971520"});
   one_of("metadata.max.retention.bytes", {"2000", "104857600"});

@@ -67,6 +67,8 @@ class Scenario {
     clients.spawn(send(count));
     expect([&] { return clients.progress >= wanted; }, "what was written is acknowledged");
   }
+  // The same without waiting for it.
+  void begin_write(int count) { clients.spawn(send(count)); }
   // A reader of all partitions that goes on reading until the end.
   void follow() { clients.spawn(read()); }
 
@@ -79,6 +81,8 @@ class Scenario {
   void heal() { cluster.world().heal_all(); }
   void crash(int node) { cluster.crash(cluster.index_of(node)); }
   void power_off(int node) { cluster.crash(cluster.index_of(node), CrashKind::kPower); }
+  // A controlled shutdown.
+  void stop(int node) { cluster.stop(cluster.index_of(node)); }
   void restart(int node) { cluster.restart(cluster.index_of(node)); }
 
   // ---- What is expected
@@ -167,7 +171,7 @@ class Scenario {
         ++clients.progress;
       };
       const std::string text = text_of_value(send.value, 10);
-      (void)co_await producer.send({partition.topic, partition.partition, std::nullopt, std::nullopt, text, {}}, std::move(delivery));
+      (void)co_await producer.send({partition.topic, partition.partition, std::nullopt, "key-" + std::to_string(i % 5), text, {}}, std::move(delivery));
     }
     co_await producer.close();
   }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "client/admin.h"
+#include "metadata/features.h"
 #include "protocol/api/add_raft_voter.h"
 #include "protocol/api/describe_quorum.h"
 #include "protocol/api/remove_raft_voter.h"
@@ -17,6 +18,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr int16_t kFirstWithElr = 26;  // 4.1-IV0: a new cluster has eligible leader replicas.
+
 class QuorumWorkload final : public Workload {
  public:
   void adjust(ClusterPlan& plan, io::Random& random) override {
@@ -25,6 +28,9 @@ class QuorumWorkload final : public Workload {
       plan.roles = {"controller", "controller", "controller", "broker", "broker", "broker"};
     } else {
       plan.roles = {"broker,controller", "broker,controller", "broker,controller"};
+    }
+    if (!random.one_in(3)) {
+      plan.release = metadata::metadata_version_text(static_cast<int16_t>(random.between(kFirstWithElr, metadata::kLatestMetadataVersion - 1)));
     }
     plan.properties["metadata.log.max.record.bytes.between.snapshots"] = std::to_string(random.between(500, 20'000));
   }
@@ -53,7 +59,13 @@ class QuorumWorkload final : public Workload {
     }
   }
 
-  void check(SimCluster& /*cluster*/, const History& /*history*/, std::vector<Anomaly>& found) override {
+  void check(SimCluster& cluster, const History& /*history*/, std::vector<Anomaly>& found) override {
+    const auto image = cluster.image();
+    for (const auto& [name, level] : levels_) {
+      if (given_up_.contains(name)) continue;
+      const int16_t there = name == metadata::kMetadataVersion ? image->metadata_version() : image->feature(name);
+      if (there != level) found.push_back({"lost-change", fmt::format("{} was set to {}, and is {}", name, level, there)});
+    }
     if (voters_.empty()) found.push_back({"lost-change", "the quorum has no voters"});
     if (expected_ && *expected_ != voters_) {
       found.push_back({"lost-change", fmt::format("the voters were made [{}], they are [{}]", fmt::join(*expected_, ","), fmt::join(voters_, ","))});
@@ -142,27 +154,47 @@ class QuorumWorkload final : public Workload {
     changed(clients, code, id, false);
   }
 
-  static io::Task<> change_features(ClientSide& clients) {
+  // Levels go up, as after an upgrade of all nodes, and where that is allowed down again. Of the metadata version only those that have
+  // eligible leader replicas: what brokers promise after an unclean end depends on them.
+  io::Task<> change_features(ClientSide& clients) {
     auto& random = clients.random();
     const auto cluster = clients.connect("feature-admin");
     while (!clients.stopping) {
-      co_await io::sleep_for(clients.loop(), std::chrono::milliseconds(random.between(1000, 6000)));
+      co_await io::sleep_for(clients.loop(), std::chrono::milliseconds(random.between(500, 4000)));
+      const auto& [name, low, high] = kFeatures[random.below(std::size(kFeatures))];
       protocol::UpdateFeaturesRequest request;
       request.timeout_ms = 4000;
       auto& update = request.feature_updates.emplace_back();
-      update.feature = protocol::Text(std::string("transaction.version"));
-      update.max_version_level = static_cast<int16_t>(random.between(0, 2));
-      update.upgrade_type = random.one_in(2) ? 1 : 2;
+      update.feature = protocol::Text(std::string(name));
+      update.max_version_level = static_cast<int16_t>(random.between(low, high));
+      update.upgrade_type = static_cast<int8_t>(random.one_in(3) ? 2 : 1);
       const auto reply = co_await ask(*cluster, request);
-      if (reply) clients.note(fmt::format("transaction.version to {}: {}", update.max_version_level, error_name(error_from_wire((*reply)->error_code))));
+      const auto code = reply ? std::optional(error_from_wire((*reply)->error_code)) : std::nullopt;
+      clients.note(fmt::format("{} to {}: {}", name, update.max_version_level, code ? error_name(*code) : "no answer"));
+      if (code == ErrorCode::kNone) {
+        ++clients.progress;
+        levels_[name] = update.max_version_level;
+      } else if (code != ErrorCode::kInvalidUpdateVersion) {
+        given_up_.insert(name);  // It may still come to pass.
+      }
     }
   }
+
+  struct Feature {
+    std::string_view name;
+    int16_t low;
+    int16_t high;
+  };
+  static constexpr Feature kFeatures[] = {
+      {metadata::kMetadataVersion, kFirstWithElr, metadata::kLatestMetadataVersion}, {"transaction.version", 0, 2}, {"group.version", 0, 1}};
 
   Traffic traffic_{"beside"};
   std::set<int32_t> controllers_;
   std::set<int32_t> voters_;
   std::optional<std::set<int32_t>> expected_ = std::set<int32_t>{1};
   bool certain_ = true;
+  std::map<std::string_view, int16_t> levels_;  // As answered.
+  std::set<std::string_view> given_up_;
 };
 
 }  // namespace

@@ -43,7 +43,7 @@ void apply_change(PartitionImage& partition, const protocol::PartitionChangeReco
   if (change.leader_recovery_state >= 0) partition.recovery = change.leader_recovery_state == 1 ? LeaderRecovery::kRecovering : LeaderRecovery::kRecovered;
   if (change.leader != kLeaderUnchanged) {
     partition.leader = change.leader;
-    ++partition.leader_epoch;
+    if (!SAMSA_MUTANT("same-epoch")) ++partition.leader_epoch;
   }
   ++partition.partition_epoch;
 }

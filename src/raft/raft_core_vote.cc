@@ -122,7 +122,7 @@ void RaftCore::handle(const protocol::BeginQuorumEpochRequest& request, std::str
   if (endpoints.empty()) {
     if (const Voter* voter = voters().find(asked->leader_id)) endpoints = voter->endpoints;
   }
-  if (asked->leader_epoch < epoch_) {
+  if (asked->leader_epoch < epoch_ && !SAMSA_MUTANT("forget-fence")) {
     error = ErrorCode::kFencedLeaderEpoch;
   } else if (addressed_wrongly(request.voter_id, asked->voter_directory_id)) {
     error = ErrorCode::kInvalidVoterKey;
@@ -132,7 +132,7 @@ void RaftCore::handle(const protocol::BeginQuorumEpochRequest& request, std::str
     error = ErrorCode::kUnknownLeaderEpoch;
   } else if (endpoints.empty()) {
     if (asked->leader_epoch > epoch_) become_unattached(asked->leader_epoch, now);
-  } else if (asked->leader_epoch > epoch_ || (role_ != Role::kFollower && role_ != Role::kResigned)) {
+  } else if (asked->leader_epoch != epoch_ || (role_ != Role::kFollower && role_ != Role::kResigned)) {
     become_follower(asked->leader_epoch, asked->leader_id, std::move(endpoints), now);
   } else if (role_ == Role::kFollower && leader_ == asked->leader_id) {
     leader_endpoints_ = std::move(endpoints);

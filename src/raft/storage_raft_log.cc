@@ -1,15 +1,26 @@
 #include "raft/storage_raft_log.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "raft/snapshot.h"
 
 namespace samsa::raft {
 
 namespace {
+constexpr uint64_t kNoteEvery = 16 * 1024;  // Bytes of log.
+
+// "<offset> <its CRC-32C>": a torn note is none.
+constexpr const char* kNoteFile = "synced";
+std::string format_note(Offset offset) {
+  const std::string text = std::to_string(offset);
+  return fmt::format("{} {:08x}\n", text, crc32c(as_bytes(text)));
+}
+
 storage::LogConfig log_config(const RaftConfig& config) {
   storage::LogConfig to;
   to.segment_bytes = static_cast<int32_t>(std::min<int64_t>(config.segment_bytes, INT32_MAX));
@@ -44,8 +55,10 @@ io::Task<Result<std::unique_ptr<StorageRaftLog>>> StorageRaftLog::open(io::World
   options.partition = {"__cluster_metadata", 0};
   options.topic_id = kMetadataTopicId;
   options.config = log_config(config);
+  options.write_again_from = log->noted_offset();
   CO_TRY_ASSIGN(log->log_, co_await storage::Log::open(log->context_, std::move(options)));
   CO_TRY(log->log_->assign_topic_id(kMetadataTopicId));
+  log->noted_ = std::min(*options.write_again_from, log->end_offset());
   if (!log->snapshots_.empty()) {
     const OffsetAndEpoch newest = log->snapshots_.back();
     const bool beyond = newest.offset > log->end_offset() || newest.epoch > log->last_epoch();
@@ -88,6 +101,7 @@ OffsetAndEpoch StorageRaftLog::end_of_epoch(LeaderEpoch epoch) const {
 }
 
 Result<void> StorageRaftLog::append(Buffer batch, LeaderEpoch epoch) {
+  since_note_ += batch.size();
   TRY(log_->append_as_leader(batch, {.leader_epoch = epoch, .origin = storage::AppendOrigin::kRaft}));
   return {};
 }
@@ -102,6 +116,7 @@ Result<void> StorageRaftLog::append_as_follower(Bytes batches, LeaderEpoch epoch
     usable += next->bytes().size();
   }
   if (usable == 0) return {};
+  since_note_ += usable;
   TRY(log_->append_as_follower(batches.first(usable), epoch));
   return {};
 }
@@ -118,10 +133,12 @@ io::Task<Result<void>> StorageRaftLog::sync() {
   const bool was_cut = !synced && synced.error().code == ErrorCode::kOffsetOutOfRange;
   if (!synced && !was_cut) co_return fail(synced.error());
   if (!was_cut && end > durable_ && end <= log_->log_end_offset()) durable_ = end;
+  if (since_note_ >= kNoteEvery) (void)note_synced(durable_);  // Without it a start writes more.
   co_return Result<void>{};
 }
 
 io::Task<Result<void>> StorageRaftLog::truncate(Offset offset) {
+  if (offset < noted_) CO_TRY(forget_note());
   CO_TRY(co_await log_->truncate_to(offset));
   durable_ = std::min(durable_, offset);
   std::erase_if(snapshots_, [&](const OffsetAndEpoch& id) { return id.offset > offset; });
@@ -129,6 +146,7 @@ io::Task<Result<void>> StorageRaftLog::truncate(Offset offset) {
 }
 
 io::Task<Result<void>> StorageRaftLog::restart_at(OffsetAndEpoch snapshot) {
+  CO_TRY(forget_note());
   CO_TRY(co_await log_->truncate_fully_and_start_at(snapshot.offset));
   durable_ = snapshot.offset;
   co_return Result<void>{};
@@ -165,6 +183,38 @@ Result<void> StorageRaftLog::clean(Offset high_watermark, TimestampMs now_ms) {
   return {};
 }
 
-io::Task<Result<void>> StorageRaftLog::close() { co_return co_await log_->close(); }
+// To the page cache alone: it matters only as long as that lives.
+Result<void> StorageRaftLog::note_synced(Offset offset) {
+  const std::string path = io::join_path(directory_, kNoteFile);
+  TRY_ASSIGN(auto file, world_.disk.open(path + ".tmp", io::OpenMode::kCreateTruncate));
+  TRY(file->write_at(as_bytes(format_note(offset)), 0));
+  TRY(world_.disk.rename(path + ".tmp", path));
+  noted_ = offset;
+  since_note_ = 0;
+  return {};
+}
+
+// What is cut was synced, what comes in its place is not yet.
+Result<void> StorageRaftLog::forget_note() {
+  noted_ = 0;
+  const std::string path = io::join_path(directory_, kNoteFile);
+  if (!world_.disk.exists(path)) return {};
+  return world_.disk.remove_file(path);
+}
+
+Offset StorageRaftLog::noted_offset() const {
+  const auto content = io::read_file(world_.disk, io::join_path(directory_, kNoteFile));
+  Offset offset = 0;
+  if (!content) return 0;
+  const auto text = as_text(*content);
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), offset);
+  return parsed.ec == std::errc{} && offset >= 0 && format_note(offset) == text ? offset : 0;
+}
+
+io::Task<Result<void>> StorageRaftLog::close() {
+  CO_TRY(co_await log_->close());
+  (void)note_synced(log_->log_end_offset());
+  co_return Result<void>{};
+}
 
 }  // namespace samsa::raft

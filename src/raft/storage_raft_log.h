@@ -34,7 +34,8 @@ class StorageRaftLog final : public RaftLog {
   Result<void> append_as_follower(Bytes batches, LeaderEpoch epoch);
   // Whole batches from `from` (a batch's base or an offset within), below `until`; at least one batch whatever its size.
   io::Task<Result<Buffer>> read(Offset from, Offset until, uint64_t max_bytes);
-  // Syncs what is there now; durable_offset() is moved.
+  // Syncs what is there now; durable_offset() is moved. Up to where it succeeded is noted in the file `synced` now and then: a start writes
+  // what stands behind it once more, because a sync that failed before the start would otherwise be believed to have been made good.
   io::Task<Result<void>> sync();
   io::Task<Result<void>> truncate(Offset offset);
   // A snapshot replaces the log: it starts empty at the snapshot's end.
@@ -70,7 +71,13 @@ class StorageRaftLog final : public RaftLog {
   std::unique_ptr<storage::Log> log_;
   std::vector<OffsetAndEpoch> snapshots_;  // Without 0-0, in order.
   bool bootstrap_snapshot_ = false;
+  Result<void> note_synced(Offset offset);
+  Result<void> forget_note();
+  [[nodiscard]] Offset noted_offset() const;
+
   Offset durable_ = 0;
+  Offset noted_ = 0;          // What the note says.
+  uint64_t since_note_ = 0;   // Bytes appended.
 };
 
 }  // namespace samsa::raft

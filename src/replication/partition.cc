@@ -23,7 +23,7 @@ Partition::~Partition() { SAMSA_ASSERT(watches_ == nullptr || loop_.tearing_down
 Result<void> Partition::apply(const metadata::PartitionImage& image, int32_t min_insync_replicas) {
   min_isr_ = min_insync_replicas;
   if (image.partition_epoch < partition_epoch_) return {};  // An older word than what is known already.
-  const bool new_epoch = image.leader_epoch > leader_epoch_;
+  const bool new_epoch = image.leader_epoch > leader_epoch_ || (SAMSA_MUTANT("same-epoch") && image.leader != leader_);
   if (new_epoch && image.leader == self_.value) TRY(log_.begin_epoch(image.leader_epoch));
   if (image.partition_epoch > partition_epoch_) pending_isr_.reset();
   partition_epoch_ = image.partition_epoch;

@@ -14,14 +14,14 @@ Result<void> Partition::check_following(LeaderEpoch epoch) const {
 }
 
 Result<void> Partition::append_from_leader(Bytes batches, LeaderEpoch epoch, Offset leader_high_watermark, Offset leader_log_start) {
-  if (!SAMSA_MUTANT("forget-fence")) TRY(check_following(epoch));
+  TRY(check_following(epoch));
   if (changing_.locked()) return fail(ErrorCode::kFencedLeaderEpoch);
   const Offset end_before = log_.log_end_offset();
   if (!batches.empty()) TRY(log_.append_as_follower(batches, epoch));
   const Offset end = log_.log_end_offset();
   // It does not fall: what was committed under an earlier leader still is.
   const Offset mark = std::min(leader_high_watermark, end);
-  const bool committed_moved = mark > log_.high_watermark() && log_.set_high_watermark(mark);
+  const bool committed_moved = (mark > log_.high_watermark() || SAMSA_MUTANT("hw-falls")) && log_.set_high_watermark(mark);
   if (leader_log_start > log_.log_start_offset()) TRY(log_.advance_log_start(std::min(leader_log_start, log_.high_watermark())));
   const Offset stable = log_.last_stable_offset();
   const bool stable_moved = stable != last_stable_;

@@ -230,8 +230,10 @@ io::Task<Result<void>> Node::start() {
     co_await wait_applied(std::chrono::milliseconds(5000));
   }
   for (const auto& shard : shards_) shard->loop().post_remote([&shard = *shard] { shard.start_timers(); });
-  background_.spawn(checkpoint_periodically(settings_.checkpoint_interval, false));
-  background_.spawn(checkpoint_periodically(settings_.high_watermark_interval, true));
+  if (logs_loaded_) {  // A controller alone has no partitions.
+    background_.spawn(checkpoint_periodically(settings_.checkpoint_interval, false));
+    background_.spawn(checkpoint_periodically(settings_.high_watermark_interval, true));
+  }
   for (const auto& acceptor : acceptors_) {
     if (!acceptor->settings().controller) acceptor->start();
   }
@@ -329,7 +331,7 @@ void Node::directory_failed(int directory, const Error& why) {
   if (directories_->at(index).offline) return;
   SAMSA_LOG_ERROR("log directory {} failed: {}", directories_->at(index).path, why.text());
   directories_->take_offline(index, why);
-  directory_went_offline(index, why);
+  if (!stopping_) directory_went_offline(index, why);  // Shards that are about to go are not told.
 }
 
 void Node::directory_went_offline(size_t index, const Error& why) {
@@ -369,7 +371,16 @@ io::Task<> Node::close_logs() {
   auto stop = [&](int index) -> io::Task<> {
     clean[static_cast<size_t>(index)] = co_await shards_[static_cast<size_t>(index)]->stop();
   };
-  co_await on_shards(worlds_[0].loop, worlds_, all, stop);
+  io::Loop& loop = worlds_[0].loop;
+  co_await on_shards(loop, worlds_, all, stop);
+  // What they said of their directories last is on its way to this loop: they must be there until it has come.
+  bool all_here = false;
+  io::Signal come;
+  loop.post_remote([&] {
+    all_here = true;
+    come.notify_all();
+  });
+  while (!all_here) co_await come.wait(loop);
   if (!logs_loaded_) co_return;
   co_await write_checkpoints_now(false);
   const int64_t epoch = metadata_->broker() == nullptr ? -1 : metadata_->broker()->broker_epoch();

@@ -151,6 +151,9 @@ struct OpenLog {
   Offset high_watermark = 0;    // The same; capped to what the log has.
   bool clean = false;           // The log directory was shut down cleanly: nothing is scanned.
   uint64_t scan_at_most = UINT64_MAX;  // Bytes; a log whose recovery must read more is not opened (OPERATION_NOT_ATTEMPTED).
+  // A sync of what stands from here on may have failed before the start. The system then takes it for written, and the next sync succeeds
+  // without it: so it is written once more before the log is opened, and the next sync means what it says.
+  std::optional<Offset> write_again_from;
 };
 
 class Log {

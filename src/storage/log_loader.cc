@@ -28,6 +28,7 @@ class Loader {
   Result<uint64_t> trusted_prefix(Segment& segment, Offset trusted_below);
   Result<void> set_damaged_aside(Segment& segment, uint64_t position);
   Result<bool> take_batch(Segment& segment, const WalkedBatch& walked, Offset& previous_last);
+  io::Task<Result<void>> write_again(Offset from);
   Result<void> start_empty(Offset offset);
   io::Task<Result<void>> load_producers();
   static Result<void> unless_full(Result<void> written);
@@ -81,6 +82,7 @@ io::Task<Result<LoadedLog>> Loader::run() {
       loaded_.epochs->clear();
     }
   }
+  if (options_.write_again_from) CO_TRY(co_await write_again(*options_.write_again_from));
   if (segments.empty()) CO_TRY(start_empty(options_.log_start_offset));
   loaded_.log_end_offset = end_;
   loaded_.log_start_offset = std::max(options_.log_start_offset, segments.first().base_offset());
@@ -373,6 +375,21 @@ Result<void> Loader::set_damaged_aside(Segment& segment, uint64_t position) {
     at += got;
   }
   return to->sync_now();
+}
+
+io::Task<Result<void>> Loader::write_again(Offset from) {
+  SegmentList& segments = *loaded_.segments;
+  if (segments.empty() || from >= end_) co_return Result<void>();
+  for (size_t i = segments.index_of(from); i < segments.size(); ++i) {
+    Segment& segment = *segments.at(i);
+    uint64_t position = 0;
+    if (from > segment.base_offset()) {
+      CO_TRY_ASSIGN(const auto first, segment.find(from));
+      if (first) position = first->position;
+    }
+    CO_TRY(co_await segment.write_again(position));
+  }
+  co_return Result<void>();
 }
 
 Result<void> Loader::start_empty(Offset offset) {

@@ -79,6 +79,7 @@ io::Task<bool> LogManager::load_one(Loading& loading, const FoundLog& found, boo
   options.log_start_offset = found.log_start_offset;
   options.high_watermark = found.high_watermark;
   options.clean = found.clean;
+  if (!found.clean && options.config.durable) options.write_again_from = found.recovery_point;
   options.scan_at_most = however_long ? UINT64_MAX : kLittle;
   if (however_long) SAMSA_LOG_INFO("{}: recovering", found.path);
   auto log = co_await Log::open(context_, options);

@@ -79,6 +79,8 @@ class Segment {
   // Indexing goes on at `position`, with what the (cut) indexes still hold.
   void restart_indexing(uint64_t position);
 
+  // Writes what the file has from `position` on once more, as it stands (OpenLog::write_again_from).
+  io::Task<Result<void>> write_again(uint64_t position);
   // Syncs data and indexes.
   io::Task<Result<void>> sync();
   // Syncs the data alone.

@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = os.environ.get("SAMSA_SIM_SEEDS", "200")
 WORKLOADS = ["log", "group", "compact", "admin", "quorum"]
-# In every run of the tests only those that are found within seconds; all of them: ./dev sim --mutants.
-QUICK_MUTANTS = ["ack-early", "hw-ignores-isr", "forget-truncate", "forget-sequence", "elect-anyone", "compact-too-much"]
+MUTANTS = ["skip-fsync", "ack-early", "hw-ignores-isr", "forget-truncate", "forget-sequence", "elect-anyone", "vote-twice", "same-epoch", "hw-falls",
+           "forget-generation", "forget-fence", "compact-too-much"]
 
 
 def sim(*arguments):
@@ -21,6 +21,8 @@ def sim(*arguments):
 def test_every_workload_is_here():
     listed = subprocess.run([str(ROOT / "build/release/samsa-sim"), "--list"], capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^workload (\S+)", listed, re.M) == WORKLOADS
+    listed = subprocess.run([str(ROOT / "build/release/samsa-sim-mutants"), "--list"], capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^mutant +(\S+)", listed, re.M) == MUTANTS
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
@@ -30,7 +32,7 @@ def test_seeds(workload):
     print(done.stdout)
 
 
-@pytest.mark.parametrize("mutant", QUICK_MUTANTS)
+@pytest.mark.parametrize("mutant", MUTANTS)
 def test_mutants_are_found(mutant):
     done = sim("--mutants", "--only", mutant)
     assert done.returncode == 0, done.stdout[-4000:]

@@ -23,7 +23,8 @@ void FileContent::write(std::span<const Bytes> pieces, uint64_t offset) {
   if (offset + size > bytes_.size()) bytes_.resize(offset + size);
   // What is written again is dirty again, so a sync that failed before does not matter for it any more.
   const uint64_t whole = (offset + kSectorBytes - 1) / kSectorBytes;
-  limbo_.erase(limbo_.lower_bound(whole), limbo_.lower_bound(std::max(whole, (offset + size) / kSectorBytes)));
+  const uint64_t end = offset + size + (offset + size == bytes_.size() ? kSectorBytes - 1 : 0);  // Nothing of the file follows in its last one.
+  limbo_.erase(limbo_.lower_bound(whole), limbo_.lower_bound(std::max(whole, end / kSectorBytes)));
   for (const auto& piece : pieces) {
     std::copy(piece.begin(), piece.end(), bytes_.begin() + static_cast<int64_t>(offset));
     offset += piece.size();
