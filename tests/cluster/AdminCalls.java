@@ -165,7 +165,7 @@ public class AdminCalls {
 
     static void configs() throws Exception {
         call("incrementalAlterConfigs:topic", () -> altered(ConfigResource.Type.TOPIC, "admin-a", "retention.ms", "7000"));
-        call("incrementalAlterConfigs:broker", () -> altered(ConfigResource.Type.BROKER, "2", "log.cleaner.threads", "3"));
+        call("incrementalAlterConfigs:broker", () -> altered(ConfigResource.Type.BROKER, "2", "log.cleaner.threads", "2"));
         call("incrementalAlterConfigs:default", () -> altered(ConfigResource.Type.BROKER, "", "num.io.threads", "11"));
         call("incrementalAlterConfigs:group", () -> altered(ConfigResource.Type.GROUP, "admin-group", "consumer.session.timeout.ms", "46000"));
         call("incrementalAlterConfigs:clientMetrics", () -> altered(ConfigResource.Type.CLIENT_METRICS, "admin-metrics", "interval.ms", "10000"));
