@@ -111,7 +111,10 @@ bool LogManager::is_loading(const TopicPartition& partition) const {
   return copy != pending_futures_.end() && !is_offline(copy->second.directory) && !logs_.contains(partition);
 }
 
-bool LogManager::is_future_loading(const TopicPartition& partition) const { return pending_futures_.contains(partition); }
+bool LogManager::is_future_loading(const TopicPartition& partition) const {
+  const auto copy = pending_futures_.find(partition);
+  return copy != pending_futures_.end() && !is_offline(copy->second.directory);
+}
 
 void LogManager::add_checkpoint(DirectoryCheckpoints& part, const FoundLog& found) {
   part.recovery_point[found.partition] = found.recovery_point;
