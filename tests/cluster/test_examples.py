@@ -184,6 +184,8 @@ def test_unclean_election(make_cluster):
     elected = cluster.admin().elect_leaders(ElectionType.UNCLEAN, [Place(topic, 0)])
     assert [error for error in elected.result(30).values()] == [None]
     wait_for(lambda: cluster.partition(topic).leader == 3, what="the unclean leader")
+    if cluster[3].kind == "samsa":  # The loss is said.
+        wait_for(lambda: f"{topic}-0: leads by an unclean election from offset 5 on" in cluster[3].log(), what="a line about the unclean election")
     assert sorted(read_all(cluster.alive, topic, 0)) == list(range(5))
     assert produce(cluster, topic, ["new"]) == {"new": 5}
     cluster.start([cluster[2]])
