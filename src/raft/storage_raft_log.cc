@@ -73,6 +73,7 @@ io::Task<Result<std::unique_ptr<StorageRaftLog>>> StorageRaftLog::open(io::World
                    fmt::format("{}: the log begins at offset {} but there is no snapshot at or after it", log->directory_, log->start_offset()));
   }
   CO_TRY(co_await log->sync());
+  (void)log->note_synced(log->durable_);  // It may have said more than what is left of the log.
   co_return log;
 }
 
@@ -133,20 +134,21 @@ io::Task<Result<void>> StorageRaftLog::sync() {
   const bool was_cut = !synced && synced.error().code == ErrorCode::kOffsetOutOfRange;
   if (!synced && !was_cut) co_return fail(synced.error());
   if (!was_cut && end > durable_ && end <= log_->log_end_offset()) durable_ = end;
-  if (since_note_ >= kNoteEvery) (void)note_synced(durable_);  // Without it a start writes more.
+  if (!was_cut && since_note_ >= kNoteEvery) (void)note_synced(durable_);  // Without it a start writes more.
   co_return Result<void>{};
 }
 
 io::Task<Result<void>> StorageRaftLog::truncate(Offset offset) {
   if (offset < noted_) CO_TRY(forget_note());
+  durable_ = std::min(durable_, offset);  // First: a sync that is under way looks at it.
   CO_TRY(co_await log_->truncate_to(offset));
-  durable_ = std::min(durable_, offset);
   std::erase_if(snapshots_, [&](const OffsetAndEpoch& id) { return id.offset > offset; });
   co_return Result<void>{};
 }
 
 io::Task<Result<void>> StorageRaftLog::restart_at(OffsetAndEpoch snapshot) {
   CO_TRY(forget_note());
+  durable_ = std::min(durable_, snapshot.offset);
   CO_TRY(co_await log_->truncate_fully_and_start_at(snapshot.offset));
   durable_ = snapshot.offset;
   co_return Result<void>{};
@@ -185,12 +187,12 @@ Result<void> StorageRaftLog::clean(Offset high_watermark, TimestampMs now_ms) {
 
 // To the page cache alone: it matters only as long as that lives.
 Result<void> StorageRaftLog::note_synced(Offset offset) {
+  since_note_ = 0;  // Where it fails, not with every sync again.
   const std::string path = io::join_path(directory_, kNoteFile);
   TRY_ASSIGN(auto file, world_.disk.open(path + ".tmp", io::OpenMode::kCreateTruncate));
   TRY(file->write_at(as_bytes(format_note(offset)), 0));
   TRY(world_.disk.rename(path + ".tmp", path));
   noted_ = offset;
-  since_note_ = 0;
   return {};
 }
 

@@ -62,6 +62,9 @@ class StorageRaftLog final : public RaftLog {
 
  private:
   StorageRaftLog(io::World world, const RaftConfig& config);
+  Result<void> note_synced(Offset offset);
+  Result<void> forget_note();
+  [[nodiscard]] Offset noted_offset() const;
 
   io::World world_;
   const RaftConfig& config_;
@@ -71,10 +74,6 @@ class StorageRaftLog final : public RaftLog {
   std::unique_ptr<storage::Log> log_;
   std::vector<OffsetAndEpoch> snapshots_;  // Without 0-0, in order.
   bool bootstrap_snapshot_ = false;
-  Result<void> note_synced(Offset offset);
-  Result<void> forget_note();
-  [[nodiscard]] Offset noted_offset() const;
-
   Offset durable_ = 0;
   Offset noted_ = 0;          // What the note says.
   uint64_t since_note_ = 0;   // Bytes appended.

@@ -51,6 +51,7 @@ class FollowerFetcher {
   };
 
   io::Task<> wait_for_work();
+  io::Task<> sync(std::map<Key, FetchClientSession::Wanted>& wanted);
   [[nodiscard]] std::map<Key, FetchClientSession::Wanted> ready();
   // While the replica is out of sync.
   [[nodiscard]] Throttle* throttle_of(const Entry& entry);
@@ -126,12 +127,36 @@ void FollowerFetcher::delay(Entry& entry) {
 
 io::Task<> FollowerFetcher::run() {
   while (!stopping_) {
-    const auto wanted = ready();
+    auto wanted = ready();
     if (wanted.empty()) {
       co_await wait_for_work();
-    } else if (co_await connect()) {
+      continue;
+    }
+    co_await sync(wanted);
+    if (!wanted.empty() && co_await connect()) {
       co_await fetch(wanted);
     }
+  }
+}
+
+// A fetch says that everything below its offset is here; in a durable topic, that it is synced. After a start, or where this replica led before, that
+// may still have to be done.
+io::Task<> FollowerFetcher::sync(std::map<Key, FetchClientSession::Wanted>& wanted) {
+  for (auto it = wanted.begin(); it != wanted.end();) {
+    const auto& [key, want] = *it;
+    const auto found = entries_.find(key);
+    Entry* entry = found == entries_.end() ? nullptr : &found->second;
+    if (entry != nullptr && entry->partition->log().config().durable && !entry->partition->log().is_durable(want.offset)) {
+      const auto partition = entry->partition;
+      const auto durable = co_await partition->wait_durable(want.offset - 1);
+      entry = current(key, want.current_epoch);
+      if (entry != nullptr && !durable) {
+        entry->asked = false;
+        delay(*entry);
+      }
+      if (!durable) entry = nullptr;
+    }
+    it = entry == nullptr ? wanted.erase(it) : std::next(it);
   }
 }
 
@@ -255,6 +280,9 @@ io::Task<> FollowerFetcher::fetch(const std::map<Key, FetchClientSession::Wanted
     co_return;
   }
   session_.answered((*reply)->session_id);
+  for (auto& [key, entry] : entries_) {
+    if (entry.asked && entry.full) entry.due = io::after(world_.loop.now(), kWhileFull);
+  }
   for (const auto& topic : (*reply)->responses) {
     for (const auto& partition : topic.partitions) co_await take({topic.topic_id, partition.partition_index}, partition);
   }
@@ -284,7 +312,6 @@ io::Task<> FollowerFetcher::take(Key key, const PartitionAnswer& answer) {
   }
   const Bytes records = entry.full ? Bytes() : answer.records.memory.view();
   auto taken = partition->append_from_leader(records, epoch, answer.high_watermark, answer.log_start_offset);
-  if (entry.full && taken) entry.due = io::after(world_.loop.now(), kWhileFull);
   if (!taken && io::is_no_space(taken.error())) {
     note_room(entry);
     if (entry.full) co_return delay(entry);

@@ -43,24 +43,33 @@ Block BlockPool::take(size_t size) {
     free_[index].pop_back();
     free_bytes_ -= capacity;
     header->references = 1;
+    header->acquired = false;
     return Block(header);
   }
   ++io::this_work.allocator_calls;
   void* memory = std::malloc(sizeof(Block::Header) + capacity);
   SAMSA_ASSERT(memory != nullptr, "out of memory");
-  return Block(new (memory) Block::Header{this, capacity, 1});
+  return Block(new (memory) Block::Header{this, capacity, 1, false});
+}
+
+Block BlockPool::take_acquired(size_t size) {
+  Block block = take(size);
+  block.header_->acquired = true;
+  acquired_ += block.capacity();
+  return block;
 }
 
 io::Task<Block> BlockPool::acquire(size_t size) {
-  if (!turn_.locked() && has_room(size)) co_return take(size);
+  if (!turn_.locked() && has_room(size)) co_return take_acquired(size);
   const auto turn = co_await turn_.lock(loop_);
   while (!has_room(size)) co_await room_.wait(loop_);
-  co_return take(size);
+  co_return take_acquired(size);
 }
 
 void BlockPool::give_back(Block::Header* header) {
   const size_t capacity = header->capacity;
   in_use_ -= capacity;
+  if (header->acquired) acquired_ -= capacity;
   const size_t index = class_of(capacity);
   if (index < kClasses && free_bytes_ + capacity <= keep_) {
     free_[index].push_back(header);

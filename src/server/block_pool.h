@@ -2,8 +2,8 @@
 // until it is answered, so decoded views and the bytes that go to pwritev stay where the socket wrote them.
 //
 // Invariants: handles are copied and dropped on the pool's shard only; the pool outlives its blocks. Memory is not cleared.
-// With a limit (queued.max.request.bytes) `acquire` waits while the limit is used up, but never for the only block in use. Who came first
-// is served first: under overload everybody waits about as long.
+// With a limit (queued.max.request.bytes) `acquire` waits while the blocks that were acquired use it up, but never for the only one of these. Who
+// came first is served first: under overload everybody waits about as long. What is taken does not count.
 #pragma once
 
 #include <array>
@@ -45,6 +45,7 @@ class Block {
     BlockPool* pool;
     size_t capacity;  // Bytes after the header.
     uint32_t references;
+    bool acquired;  // Counts against the limit.
   };
   explicit Block(Header* header) : header_(header) {}
   void release();
@@ -72,13 +73,15 @@ class BlockPool {
   static constexpr size_t kClasses = 37;
   static size_t class_of(size_t size);
   static size_t class_size(size_t index);
-  [[nodiscard]] bool has_room(size_t size) const { return limit_ < 0 || in_use_ == 0 || in_use_ + size <= static_cast<size_t>(limit_); }
+  [[nodiscard]] bool has_room(size_t size) const { return limit_ < 0 || acquired_ == 0 || acquired_ + size <= static_cast<size_t>(limit_); }
+  Block take_acquired(size_t size);
   void give_back(Block::Header* header);
 
   io::Loop& loop_;
   int64_t limit_;
   size_t keep_;
   size_t in_use_ = 0;
+  size_t acquired_ = 0;
   size_t free_bytes_ = 0;
   std::array<std::vector<Block::Header*>, kClasses> free_;
   io::Mutex turn_;    // Of those that wait for room.

@@ -152,11 +152,12 @@ io::Task<> Connection::write_answers() {
     size_t ready = 0;
     uint64_t bytes = 0;
     bool end = false;
+    bool away = false;
     while (ready < exchanges_.size() && exchanges_[ready]->done && !end) {
       Exchange& exchange = *exchanges_[ready++];
       end = exchange.context.close_connection;
       if (end || exchange.context.no_response) continue;
-      end = sends_producer_away(exchange.context);
+      away = sends_producer_away(exchange.context);
       metrics_.responses.add();
       exchange.answer.append_chunks(chunks);
       bytes += exchange.answer.size();
@@ -168,7 +169,7 @@ io::Task<> Connection::write_answers() {
       metrics_.bytes_out.add(bytes);
       clock = shard_.loop().now_precise();
     }
-    if (end) close();
+    if (end || (away && ready == exchanges_.size())) close();  // What is under way is answered first.
     for (size_t i = 0; i < ready; ++i) record(*exchanges_[i], write_started, clock);
     exchanges_.erase(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(ready));
     changed_.notify_all();

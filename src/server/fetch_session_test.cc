@@ -90,11 +90,13 @@ TEST_F(FetchSessionsTest, BlocksAreUsedAgainAndCounted) {
 TEST_F(FetchSessionsTest, ABlockWaitsForRoomBelowTheLimit) {
   BlockPool pool(loop_, 10'000);
   bool got = false;
-  Block held = pool.take(8000);
+  Block held;
+  auto hold = [&]() -> io::Task<> { held = co_await pool.acquire(8000); };
   auto wait = [&]() -> io::Task<> {
     const Block block = co_await pool.acquire(8000);
     got = true;
   };
+  io::spawn(loop_, hold());
   io::spawn(loop_, wait());
   sim_.run_for(1s);
   EXPECT_FALSE(got);

@@ -241,7 +241,8 @@ io::Task<uint64_t> Fetching::read_one(Shard& shard, Item& item, uint64_t left) {
   position.current_leader_epoch = wanted.current_leader_epoch;
   position.last_fetched_epoch = wanted.last_fetched_epoch;
   position.max_bytes = std::min<uint64_t>(static_cast<uint64_t>(std::max(0, wanted.max_bytes)), left);
-  position.min_one_batch = left == static_cast<uint64_t>(limit_);
+  // A replica that asks for nothing has no room for anything.
+  position.min_one_batch = left == static_cast<uint64_t>(limit_) && (replica_ < 0 || wanted.max_bytes > 0);
   const bool need_leader = replica_ >= 0 || context_.version() < 11;
   if (replica_ >= 0) {
     auto known = partition.check_role(wanted.current_leader_epoch, true);
