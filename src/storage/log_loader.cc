@@ -75,6 +75,8 @@ io::Task<Result<LoadedLog>> Loader::run() {
   if (!segments.empty()) {
     if (end_ < 0) {
       CO_TRY_ASSIGN(end_, segments.active().read_next_offset());
+      // A damaged header. The records before it are not to go with it.
+      if (end_ < segments.active().base_offset()) CO_TRY(co_await recover_segment(segments.size() - 1, segments.active().base_offset(), false));
     }
     if (end_ < options_.log_start_offset) {
       SAMSA_LOG_WARN("{}: log end {} is below the log start {}: all segments are removed", options_.directory, end_, options_.log_start_offset);

@@ -71,21 +71,11 @@ Result<void> Segment::load(bool look) {
 
 Result<Offset> Segment::read_next_offset() {
   TRY_ASSIGN(const auto last, offsets_.last());
-  uint64_t position = last ? last->position : 0;
-  if (position >= size_) position = 0;
   Offset next = base_;
-  bool found = false;
-  TRY(scan(position, [&](const BatchPlace& place) {
+  TRY(scan_from(last.value_or(OffsetPosition{base_, 0}), [&](const BatchPlace& place) {
     next = place.last_offset + 1;
-    found = true;
     return false;
   }));
-  if (!found && position > 0) {  // The index lied; walk the whole segment.
-    TRY(scan(0, [&](const BatchPlace& place) {
-      next = place.last_offset + 1;
-      return false;
-    }));
-  }
   return next;
 }
 
@@ -170,9 +160,8 @@ Result<std::optional<BatchPlace>> Segment::find(Offset target) {
   if (!recent_.empty() && target > recent_.back().base + recent_.back().last_delta) return std::optional<BatchPlace>();
   if (auto recent = find_recent(target)) return recent;
   TRY_ASSIGN(const OffsetPosition from, offsets_.lookup(target));
-  // The entry's own batch ends at or before the target. An entry that points nowhere (damage) costs a longer walk.
-  const uint64_t position = from.position < size_ ? from.position : 0;
-  return scan(position, [&](const BatchPlace& place) { return place.last_offset >= target; });
+  // The entry's own batch ends at or before the target.
+  return scan_from(from, [&](const BatchPlace& place) { return place.last_offset >= target; });
 }
 
 io::Task<Result<void>> Segment::warm(Offset target) {
@@ -190,8 +179,20 @@ Result<std::optional<BatchPlace>> Segment::batch_at(uint64_t position) {
 Result<std::optional<BatchPlace>> Segment::find_timestamp(TimestampMs target, Offset from) {
   TRY_ASSIGN(const TimestampEntry entry, times_.lookup(target - 1));
   TRY_ASSIGN(const OffsetPosition place, offsets_.lookup(std::max(entry.offset, from)));
-  const uint64_t position = place.position < size_ ? place.position : 0;
-  return scan(position, [&](const BatchPlace& batch) { return batch.max_timestamp >= target && batch.last_offset >= from; });
+  return scan_from(place, [&](const BatchPlace& batch) { return batch.max_timestamp >= target && batch.last_offset >= from; });
+}
+
+Result<std::optional<BatchPlace>> Segment::scan_from(const OffsetPosition& entry, const std::function<bool(const BatchPlace&)>& wanted) {
+  if (entry.position > 0 && entry.position < size_) {
+    bool true_entry = false;
+    TRY_ASSIGN(auto found, scan(entry.position, [&](const BatchPlace& place) {
+      // Kafka up to 3.x states the last offset of all batches of an append.
+      if (place.position == entry.position) true_entry = place.last_offset >= base_ && place.last_offset <= entry.offset;
+      return !true_entry || wanted(place);
+    }));
+    if (true_entry) return found;
+  }
+  return scan(0, wanted);
 }
 
 Result<std::optional<BatchPlace>> Segment::scan(uint64_t position, const std::function<bool(const BatchPlace&)>& wanted) {
@@ -243,7 +244,7 @@ Result<uint64_t> Segment::truncate_to(Offset offset) {
   uint64_t end = first ? first->position : 0;
   if (!first) {
     // Nothing at or behind the offset. What is no whole batch must not stand before what is written next (a damaged segment that nobody
-    // had reason to look at before), and no index entry may point into that.
+    // had reason to look at before).
     Offset next = base_;
     TRY(scan(0, [&](const BatchPlace& place) {
       end = place.position + place.size;
@@ -251,11 +252,12 @@ Result<uint64_t> Segment::truncate_to(Offset offset) {
       return false;
     }));
     offset = std::min(offset, next);
-    TRY(offsets_.visit([&](const OffsetPosition& entry) {
-      if (entry.position >= end) offset = std::min(offset, entry.offset);
-      return entry.position < end;
-    }));
   }
+  // Damage, too: no index entry may point at what is cut.
+  TRY(offsets_.visit([&](const OffsetPosition& entry) {
+    if (entry.position >= end) offset = std::min(offset, entry.offset);
+    return entry.position < end;
+  }));
   const uint64_t before = size_;
   TRY(offsets_.truncate_to(offset));
   TRY(times_.truncate_to(offset));
@@ -332,12 +334,12 @@ Result<TimestampEntry> Segment::max_timestamp() {
   TRY_ASSIGN(max_, times_.last());
   // What lies before the last offset entry is covered by the time index; the tail behind it is looked at.
   TRY_ASSIGN(const auto last, offsets_.last());
-  uint64_t position = last && last->position < size_ ? last->position : 0;
+  OffsetPosition from = last.value_or(OffsetPosition{base_, 0});
   if (max_.offset < base_) {  // Damage: then all of it is looked at.
     max_ = {kNoTimestamp, base_};
-    position = 0;
+    from = {base_, 0};
   }
-  TRY(scan(position, [&](const BatchPlace& place) {
+  TRY(scan_from(from, [&](const BatchPlace& place) {
     if (place.max_timestamp > max_.timestamp) max_ = {place.max_timestamp, place.last_offset};
     return false;
   }));

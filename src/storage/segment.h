@@ -121,6 +121,8 @@ class Segment {
   void remember(const BatchPlace& place);
   [[nodiscard]] std::optional<BatchPlace> find_recent(Offset target) const;
   Result<std::optional<BatchPlace>> scan(uint64_t position, const std::function<bool(const BatchPlace&)>& wanted);
+  // From the index entry's batch on; from the start where the entry points at none of its offset (damage).
+  Result<std::optional<BatchPlace>> scan_from(const OffsetPosition& entry, const std::function<bool(const BatchPlace&)>& wanted);
 
   FilePool& pool_;
   Offset base_;
