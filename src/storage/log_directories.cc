@@ -203,6 +203,7 @@ int64_t LogDirectories::previous_broker_epoch() const {
 Result<std::vector<FoundLog>> LogDirectories::find_logs() {
   std::vector<FoundLog> found;
   std::map<TopicPartition, size_t> seen;
+  std::set<TopicPartition> copied;
   for (size_t i = 0; i < directories_.size(); ++i) {
     LogDirectory& directory = directories_[i];
     if (directory.offline) continue;
@@ -226,6 +227,11 @@ Result<std::vector<FoundLog>> LogDirectories::find_logs() {
       log.future = kind == Kind::kFuture;
       if (!log.future && !seen.emplace(*partition, i).second) {
         return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: the partition is in {} too", path, directories_[seen[*partition]].path));
+      }
+      if (log.future && !copied.insert(*partition).second) {
+        SAMSA_LOG_WARN("{}: there is another copy of the partition; this one is removed", path);
+        directory.doomed.push_back(path);
+        continue;
       }
       log.clean = directory.clean;
       if (auto id = read_partition_metadata(disk_, path)) log.topic_id = *id;

@@ -137,6 +137,21 @@ TEST_F(DirectoriesTest, CleanStopAndStart) {
   world.loop.run(logs->close());
 }
 
+TEST_F(DirectoriesTest, OneCopyOfAPartitionIsKept) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  const TopicPartition partition{"topic", 0};
+  const std::string first = "/a/" + renamed_directory(partition, Uuid{1, 1}, "-future");
+  const std::string second = "/b/" + renamed_directory(partition, Uuid{1, 2}, "-future");
+  for (const std::string& path : {std::string("/b/topic-0"), first, second}) ASSERT_TRUE(world.disk.create_directories(path).has_value());
+  auto directories = open().value();
+  const auto found = directories->find_logs().value();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(std::ranges::count_if(found, &FoundLog::future), 1);
+  EXPECT_THAT(directories->at(0).doomed, testing::IsEmpty());
+  EXPECT_THAT(directories->at(1).doomed, testing::ElementsAre(second));
+}
+
 TEST_F(DirectoriesTest, RemovedPartitionsGoAfterTheDelay) {
   format("/a", kDirectoryA);
   format("/b", kDirectoryB);

@@ -84,7 +84,9 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
     log.update_config(config);
     co_return &log;
   }
-  if (pending_.contains(key) || is_loading(key)) co_return fail(ErrorCode::kKafkaStorageError, "the partition's log is still being recovered");
+  if (is_loading(key)) co_return fail(ErrorCode::kKafkaStorageError, "the partition's log is still being recovered");
+  forget_lost(key, topic_id);
+  if (pending_.contains(key)) co_return fail(ErrorCode::kKafkaStorageError, "the partition's log directory is offline");
   OpenLog options;
   Offset first_dirty = 0;
   const auto postponed = postponed_.find(key);

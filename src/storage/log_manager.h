@@ -57,12 +57,12 @@ class LogManager {
   // Resumes when all are open. With a `patience`: when all are that have little to recover, and after that time in any case. The others come
   // later: on_loaded() says which. Until then they are not found, get_or_create fails, and their checkpoints stay as they were.
   io::Task<Result<void>> load(std::vector<FoundLog> found, ConfigOf config_of, std::optional<std::chrono::milliseconds> patience = {});
-  // Called for each log that was opened (or is left for get_or_create) after load() had resumed.
+  // Called for each log that was opened (or is left for get_or_create) after load() had resumed. Given up when all are.
   void on_loaded(std::function<void(const TopicPartition&)> function) { on_loaded_ = std::move(function); }
   // Whether the partition has a log that is still to be opened: its own, or the "-future" one where that is all there is.
   [[nodiscard]] bool is_loading(const TopicPartition& partition) const;
   [[nodiscard]] bool is_future_loading(const TopicPartition& partition) const;
-  [[nodiscard]] bool any_loading() const { return !pending_.empty() || !pending_futures_.empty(); }
+  [[nodiscard]] bool any_loading() const { return loading_count() > 0; }
 
   // The log of a partition, or null.
   [[nodiscard]] Log* find(const TopicPartition& partition) const;
@@ -164,6 +164,8 @@ class LogManager {
 
   io::Task<> load_some(std::shared_ptr<Loading> loading, int directory);
   io::Task<bool> load_one(Loading& loading, const FoundLog& found, bool however_long);
+  [[nodiscard]] size_t loading_count() const;
+  void forget_lost(const TopicPartition& partition, Uuid topic_id);
   static void add_checkpoint(DirectoryCheckpoints& part, const FoundLog& found);
   [[nodiscard]] int least_loaded() const;
   io::Task<Result<void>> rename_away(Logs& from, TopicPartition partition, std::string_view suffix);
@@ -191,7 +193,7 @@ class LogManager {
   std::vector<Doomed> doomed_;
   std::vector<Retired> retired_;
   std::unordered_map<TopicPartition, Postponed> postponed_;  // get_or_create tries again.
-  Found pending_, pending_futures_;                          // Found at start and not opened yet.
+  Found pending_, pending_futures_;                          // Found at start and not opened yet, or never where the directory failed.
   std::function<void(const TopicPartition&)> on_loaded_;
   std::vector<bool> cordoned_;
   std::set<TopicPartition> cleaning_;

@@ -45,7 +45,7 @@ io::Task<Result<void>> LogManager::load(std::vector<FoundLog> found, ConfigOf co
     if (!co_await loading->moved.wait_until(loop_, until)) break;
   }
   loading->announce = true;
-  if (any_loading()) SAMSA_LOG_INFO("{} logs are still being recovered; the others are served", pending_.size() + pending_futures_.size());
+  if (any_loading()) SAMSA_LOG_INFO("{} logs are still being recovered; the others are served", loading_count());
   check_space();
   const bool all_offline = !directories_.empty() && std::ranges::all_of(offline_, [](bool offline) { return offline; });
   if (all_offline) co_return fail(ErrorCode::kKafkaStorageError, "all log directories are offline");
@@ -64,7 +64,7 @@ io::Task<> LogManager::load_some(std::shared_ptr<Loading> loading, int directory
     co_await io::yield(loop_, io::Priority::kBackground);
   }
   if (is_offline(directory)) loading->quick_left -= std::exchange(mine.quick, {}).size();
-  --loading->tasks;
+  if (--loading->tasks == 0) on_loaded_ = nullptr;  // It may hold much.
   loading->moved.notify_all();
 }
 
@@ -103,6 +103,21 @@ io::Task<bool> LogManager::load_one(Loading& loading, const FoundLog& found, boo
   pending.erase(found.partition);
   if (loading.announce && on_loaded_ && !context_.end_loading) on_loaded_(found.partition);
   co_return true;
+}
+
+size_t LogManager::loading_count() const {
+  const auto online = [this](const auto& entry) { return !is_offline(entry.second.directory); };
+  return static_cast<size_t>(std::ranges::count_if(pending_, online) + std::ranges::count_if(pending_futures_, online));
+}
+
+// A log that was not opened before its directory failed keeps its place: an empty one must not take it. Not so where the partition's topic was
+// deleted meanwhile and another one has the name.
+void LogManager::forget_lost(const TopicPartition& partition, Uuid topic_id) {
+  const auto is_lost = [&](const FoundLog& found) {
+    return is_offline(found.directory) && !topic_id.is_zero() && !found.topic_id.is_zero() && found.topic_id != topic_id;
+  };
+  if (const auto lost = pending_.find(partition); lost != pending_.end() && is_lost(lost->second)) pending_.erase(lost);
+  if (const auto lost = postponed_.find(partition); lost != postponed_.end() && is_lost(lost->second.found)) postponed_.erase(lost);
 }
 
 bool LogManager::is_loading(const TopicPartition& partition) const {

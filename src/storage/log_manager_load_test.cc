@@ -15,12 +15,7 @@ const TopicPartition kSlow{"slow", 0};
 class LoadTest : public testing::Test {
  protected:
   void SetUp() override {
-    MetaProperties meta;
-    meta.cluster_id = "cluster-of-22-letters-";
-    meta.node_id = NodeId(1);
-    meta.directory_id = Uuid{1, 1000};
-    ASSERT_TRUE(world.disk.create_directories("/a").has_value());
-    ASSERT_TRUE(write_meta_properties(world.disk, "/a", meta).has_value());
+    format("/a", Uuid{1, 1000});
     config.segment_bytes = 2000;
     open();
     for (int i = 0; i < kLogs; ++i) write(*world.loop.run(logs->get_or_create({"topic", i}, Uuid{7, 700}, config)));
@@ -38,8 +33,16 @@ class LoadTest : public testing::Test {
     directories.reset();
     world.disk.kill();
   }
+  void format(const std::string& path, Uuid id) {
+    MetaProperties meta;
+    meta.cluster_id = "cluster-of-22-letters-";
+    meta.node_id = NodeId(1);
+    meta.directory_id = id;
+    ASSERT_TRUE(world.disk.create_directories(path).has_value());
+    ASSERT_TRUE(write_meta_properties(world.disk, path, meta).has_value());
+  }
   void open() {
-    directories = LogDirectories::open(world.disk, {"/a"}, NodeId(1), {}, &world.loop.random()).value();
+    directories = LogDirectories::open(world.disk, paths, NodeId(1), {}, &world.loop.random()).value();
     logs = std::make_unique<LogManager>(world.loop, world.disk, LogManagerConfig());
     logs->set_directories(directories->paths());
   }
@@ -76,6 +79,7 @@ class LoadTest : public testing::Test {
 
   TestWorld world;
   LogConfig config;
+  std::vector<std::string> paths{"/a"};
   std::unique_ptr<LogDirectories> directories;
   std::unique_ptr<LogManager> logs;
   std::optional<std::vector<bool>> clean;
@@ -143,6 +147,28 @@ TEST_F(LoadTest, WhatWasNotOpenedKeepsItsCheckpoints) {
   EXPECT_FALSE(slow->clean);
   EXPECT_EQ(slow->log_start_offset, 37);
   EXPECT_EQ(slow->recovery_point, 100);
+}
+
+TEST_F(LoadTest, ADirectoryThatFailsMeanwhileHoldsUpNoNewTopicOfTheName) {
+  format("/b", Uuid{2, 2000});
+  paths.emplace_back("/b");
+  world.disk.slow_reads = "/slow-0/";
+  start(2000ms);
+  world.loop.advance(2000);
+  EXPECT_TRUE(logs->any_loading());
+  logs->take_offline(0, Error{ErrorCode::kKafkaStorageError, "bad sector"});
+  world.loop.run_ready();
+  EXPECT_FALSE(logs->any_loading());
+  EXPECT_FALSE(logs->is_loading(kSlow));
+  // An empty one must not take its place.
+  EXPECT_EQ(world.loop.run(logs->get_or_create(kSlow, Uuid{8, 800}, config)).error().code, ErrorCode::kKafkaStorageError);
+  const auto made = world.loop.run(logs->get_or_create(kSlow, Uuid{9, 900}, config));
+  ASSERT_TRUE(made.has_value()) << made.error().describe();
+  for (int i = 0; i < 30; ++i) world.loop.advance(10'000);
+  EXPECT_EQ(logs->find(kSlow), *made);
+  EXPECT_EQ(logs->directory_of(kSlow), 1);
+  stop();
+  EXPECT_EQ(clean, (std::vector<bool>{false, true}));
 }
 
 }  // namespace

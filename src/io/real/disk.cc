@@ -86,8 +86,13 @@ class RealFile final : public File {
     return {};
   }
   Result<void> reserve(uint64_t size) override {
-    if (::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)) == 0 || errno == EOPNOTSUPP) return {};
-    return system_failure("reserve", path_);
+    while (::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)) < 0) {
+      if (errno == EINTR) continue;
+      // Anything else means that it cannot be done here, not that the file is no good.
+      if (errno == EIO || errno == ENOSPC || errno == EDQUOT) return system_failure("reserve", path_);
+      break;
+    }
+    return {};
   }
   Result<uint64_t> size() override {
     struct stat info{};
