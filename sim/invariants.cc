@@ -67,7 +67,13 @@ void Invariants::look_at_partitions(size_t index) {
     for (const auto& [key, partition] : member.node->shard(s).partitions()) {
       const PartitionKey name{key.topic.to_string(), key.partition};
       auto& state = replicas_[{index, name}];
-      if (state.boot != member.machine->host().boot || state.replica.lock() != partition) state = {};
+      if (state.boot != member.machine->host().boot || state.replica.lock() != partition) {
+        const Offset had = state.boot != member.machine->host().boot ? std::max(state.end, state.lost_end) : -1;
+        state = {};
+        state.lost_end = had;
+      }
+      state.end = partition->log().log_end_offset();
+      if (state.end >= state.lost_end) state.lost_end = -1;
       state.boot = member.machine->host().boot;
       state.replica = partition;
       const std::string words = partition->name().to_string();
@@ -92,7 +98,7 @@ void Invariants::look_at_partitions(size_t index) {
 }
 
 // When a leader's high watermark moves, min.insync.replicas of the replicas have all below it. Nodes that are down had it, for all we
-// can see.
+// can see; and a fetch that says so may arrive when its follower has lost power since, and runs again.
 void Invariants::look_at_commit(const replication::Partition& leader) {
   const auto image = cluster_.image();
   const auto* found = image ? image->partition(leader.name().topic, leader.name().partition) : nullptr;
@@ -103,8 +109,11 @@ void Invariants::look_at_commit(const replication::Partition& leader) {
   size_t have = 0;
   std::string ends;
   for (const int32_t id : found->replicas) {
-    const auto replica = cluster_.partition(cluster_.index_of(id), leader.name().topic, leader.name().partition);
-    have += !replica || replica->log().log_end_offset() >= greatest ? 1 : 0;
+    const size_t index = cluster_.index_of(id);
+    const auto replica = cluster_.partition(index, leader.name().topic, leader.name().partition);
+    const auto seen = replicas_.find({index, {leader.topic_id().to_string(), leader.name().partition}});
+    const Offset lost = seen == replicas_.end() ? -1 : seen->second.lost_end;
+    have += !replica || std::max(replica->log().log_end_offset(), lost) >= greatest ? 1 : 0;
     ends += fmt::format(" {}:{}", id, replica ? std::to_string(replica->log().log_end_offset()) : "down");
   }
   if (have < 2) {

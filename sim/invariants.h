@@ -36,6 +36,8 @@ class Invariants {
     std::weak_ptr<replication::Partition> replica;  // Another object: the replica was removed and came back.
     LeaderEpoch epoch = -1;
     Offset high_watermark = -1;
+    Offset end = -1;
+    Offset lost_end = -1;  // Where its log ended when its machine lost power, until it is there again.
   };
   struct BatchMark {
     LeaderEpoch epoch = -1;

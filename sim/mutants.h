@@ -24,7 +24,7 @@ inline constexpr Mutant kMutants[] = {
     {"vote-twice", 60, "log", "delay=30,isolate=30", "a voter gives its vote of one epoch to everyone who asks"},
     {"same-epoch", 20, "log", "isolate=20,crash", "a new leader leads in the epoch of the one before it"},
     {"hw-falls", 40, "log", "delay=20,isolate=20,crash", "a follower takes the high watermark of its leader although its own is higher"},
-    {"forget-generation", 60, "group", "pause=30,reset=20", "commits of an earlier generation are taken"},
+    {"forget-generation", 120, "group", "split=60,pause=20", "commits of an earlier generation are taken"},
     {"forget-fence", 40, "log", "pause=20,isolate=20", "a controller follows the leader of an earlier epoch when that one says so late"},
     {"compact-too-much", 20, "compact", "crash", "the cleaner drops the last value of a key now and then"},
 };

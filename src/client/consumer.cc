@@ -94,10 +94,6 @@ io::Task<Result<void>> Consumer::prepare() {
   co_return co_await find_positions();
 }
 
-io::Task<Result<std::map<TopicPartition, Offset>>> Consumer::fetch_committed(std::vector<TopicPartition> partitions) {
-  co_return co_await committed_offsets(cluster_, config_.group_id, std::move(partitions));
-}
-
 io::Task<Result<Offset>> Consumer::list_offset(TopicPartition partition, int64_t timestamp) {
   CO_TRY_ASSIGN(const auto found, co_await list_offsets(cluster_, {{partition, timestamp}}, config_.read_committed));
   const auto& one = found.at(partition);
@@ -111,9 +107,12 @@ io::Task<Result<void>> Consumer::find_positions() {
     if (reading.next == kUnset) unset.push_back(partition);
   }
   if (!unset.empty() && !config_.group_id.empty()) {
-    CO_TRY_ASSIGN(const auto committed, co_await fetch_committed(unset));
-    for (const auto& [partition, offset] : committed) {
-      if (offset >= 0 && reading_.contains(partition)) reading_[partition].next = offset;
+    CO_TRY_ASSIGN(const auto committed, co_await group_offsets(cluster_, config_.group_id));
+    for (const auto& partition : unset) {
+      const auto found = committed.find(partition);
+      if (found == committed.end() || !reading_.contains(partition)) continue;
+      reading_[partition].next = found->second.offset;
+      reading_[partition].epoch = reading_[partition].at_least = found->second.leader_epoch;
     }
   }
   for (const auto& partition : assignment()) {
@@ -206,9 +205,13 @@ io::Task<Result<void>> Consumer::fetch_from(int32_t broker, std::vector<TopicPar
     auto& entry = request.topics[slot->second].partitions.emplace_back();
     entry.partition = partition.partition;
     entry.fetch_offset = reading_[partition].next;
-    // A broker that lags behind must not take the position for one out of range (KIP-320).
+    // A broker that lags behind must not take the position for one out of range (KIP-320); nor must an old leader that this client has
+    // its first metadata from, where the committed offset is of a later epoch.
     const auto index = static_cast<size_t>(partition.partition);
-    if (index < known->second.partitions.size()) entry.current_leader_epoch = known->second.partitions[index].leader_epoch;
+    if (index < known->second.partitions.size()) {
+      const LeaderEpoch listed = known->second.partitions[index].leader_epoch;
+      entry.current_leader_epoch = listed < 0 ? listed : std::max(listed, reading_[partition].at_least);
+    }
     entry.partition_max_bytes = config_.max_partition_fetch_bytes;
   }
   if (request.topics.empty()) co_return Result<void>{};
@@ -261,6 +264,7 @@ Result<void> Consumer::take_partition(const std::string& topic, const protocol::
     return {};
   }
   if (code != ErrorCode::kNone) return fail(code, "Fetch of " + partition.to_string());
+  found->second.at_least = -1;  // A topic that is deleted and made again begins with epoch 0.
   return take_batches(partition, found->second, data);
 }
 

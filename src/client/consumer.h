@@ -80,10 +80,11 @@ class Consumer {
 
  private:
   struct Reading {
-    Offset next = -1;         // To be fetched; kUnset until known.
-    Offset consumed = -1;     // After the last record given out; what commit() writes.
-    LeaderEpoch epoch = -1;   // Of the last record given out.
-    int32_t replica = -1;     // The follower that the leader sends this consumer to (KIP-392); -1: the leader.
+    Offset next = -1;           // To be fetched; kUnset until known.
+    Offset consumed = -1;       // After the last record given out; what commit() writes.
+    LeaderEpoch epoch = -1;     // Of the last record given out, at first of the committed offset.
+    LeaderEpoch at_least = -1;  // Of the committed offset, until the leader of that epoch, or a later one, has answered.
+    int32_t replica = -1;       // The follower that the leader sends this consumer to (KIP-392); -1: the leader.
     io::MonoTime replica_until{};
     std::deque<ConsumedRecord> fetched;
   };
@@ -91,7 +92,6 @@ class Consumer {
 
   io::Task<Result<void>> prepare();
   io::Task<Result<void>> find_positions();
-  io::Task<Result<std::map<TopicPartition, Offset>>> fetch_committed(std::vector<TopicPartition> partitions);
   io::Task<Result<Offset>> list_offset(TopicPartition partition, int64_t timestamp);
   io::Task<Result<void>> fetch_from(int32_t broker, std::vector<TopicPartition> partitions, std::chrono::milliseconds wait);
   void lose_broker(const std::vector<TopicPartition>& partitions);
