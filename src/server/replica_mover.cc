@@ -10,14 +10,12 @@ namespace samsa::server {
 namespace {
 constexpr uint64_t kPiece = 1U << 20;  // Bytes copied before others have a turn.
 constexpr std::chrono::milliseconds kRetry{200};
-constexpr std::chrono::seconds kPatience{20};  // Clients give such a request thirty.
 constexpr double kLongestPause = 60;  // Seconds; the limit is looked up again after it.
 }  // namespace
 
-io::Task<Result<void>> ReplicaMover::move(TopicPartition partition, int directory) {
+io::Task<Result<void>> ReplicaMover::move(TopicPartition partition, int directory, io::MonoTime until) {
   storage::LogManager& logs = shard_.logs();
   // Shortly after a start the replica, or a copy that was begun before it, may still be in recovery.
-  const auto until = io::after(shard_.loop().now(), kPatience);
   while ((logs.is_loading(partition) || logs.is_future_loading(partition)) && !shard_.stopping() && shard_.loop().now() < until) co_await shard_.pause(kRetry);
   if (logs.is_future_loading(partition)) co_return fail(ErrorCode::kReplicaNotAvailable, "an earlier copy is still being recovered");
   if (logs.directory_of(partition) == directory) {

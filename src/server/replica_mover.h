@@ -22,8 +22,8 @@ class ReplicaMover {
   explicit ReplicaMover(Shard& shard) : shard_(shard) {}
 
   // Begins to move the replica into the directory (index), or turns a move under way there. Nothing where it lies there already: then a move
-  // elsewhere ends. KAFKA_STORAGE_ERROR where the directory cannot be written.
-  io::Task<Result<void>> move(TopicPartition partition, int directory);
+  // elsewhere ends. KAFKA_STORAGE_ERROR where the directory cannot be written. A replica in recovery is waited for until `until`.
+  io::Task<Result<void>> move(TopicPartition partition, int directory, io::MonoTime until);
   // Goes on with what a stop or crash interrupted. After the logs are loaded.
   io::Task<> resume(TopicPartition partition);
   [[nodiscard]] bool moving(const TopicPartition& partition) const { return moves_.contains(partition); }

@@ -75,9 +75,9 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
         [this, directory] { node_.directory_failed(directory, Error{ErrorCode::kKafkaStorageError, "a write or read failed"}); });
   });
   const auto held = co_await applying_.lock(world_.loop);
-  const metadata::ImagePtr now = at_start_ = image_;
-  logs_.on_loaded([this](const TopicPartition& partition) {
-    if (!stopping_) spawn(settle(partition));
+  const metadata::ImagePtr now = image_;
+  logs_.on_loaded([this, now](const TopicPartition& partition) {
+    if (!stopping_) spawn(settle(partition, now));
   });
   const auto config_of = [this, now](const std::string& topic) { return log_config_of(settings_, *now, topic); };
   CO_TRY(co_await logs_.load(std::move(found), config_of, kLoadPatience));
@@ -262,14 +262,14 @@ io::Task<> Shard::adopt_copy(TopicPartition partition, const metadata::MetadataI
   }
 }
 
-// A log that was long in recovery is open: what open_logs() does with the others, for this one.
-io::Task<> Shard::settle(TopicPartition partition) {
+// A log that was long in recovery is open: what open_logs() does with the others, for this one. `at_start`: as it was when the logs were found.
+io::Task<> Shard::settle(TopicPartition partition, metadata::ImagePtr at_start) {
   const auto held = co_await applying_.lock(world_.loop);
   if (stopping_ || logs_.is_loading(partition)) co_return;
   const metadata::ImagePtr now = applied_;
   if (logs_.find_future(partition) != nullptr) co_await adopt_copy(partition, *now);
   if (storage::Log* log = logs_.find(partition); log != nullptr && is_stray(*log, *now)) {
-    if (is_stray(*log, *at_start_)) {
+    if (is_stray(*log, *at_start)) {
       co_await set_aside(partition);
     } else if (const auto removed = co_await logs_.remove(partition); !removed) {  // Deleted meanwhile.
       SAMSA_LOG_ERROR("cannot delete {}: {}", partition.to_string(), removed.error().text());

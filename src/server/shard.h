@@ -145,7 +145,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void tell_directory(const metadata::TopicImage& topic, PartitionIndex index, const metadata::PartitionImage& state, const metadata::MetadataImage& now);
   void update_cordoned(const metadata::MetadataImage& now);
   io::Task<> adopt_copy(TopicPartition partition, const metadata::MetadataImage& now);
-  io::Task<> settle(TopicPartition partition);
+  io::Task<> settle(TopicPartition partition, metadata::ImagePtr at_start);
   io::Task<> drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index);
   void apply_topic_config(const std::string& topic, const metadata::MetadataImage& now);
   void apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
@@ -171,7 +171,6 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   AppendTurns append_turns_;
   metadata::ImagePtr image_;
   metadata::ImagePtr applied_;  // What partitions_ reflects.
-  metadata::ImagePtr at_start_;  // As it was when the logs were found.
   storage::LogManager logs_;
   coordinator::GroupCoordinator groups_;
   FetchSessions fetch_sessions_;

@@ -17,7 +17,9 @@ struct Work {
   protocol::AlterReplicaLogDirsResponse::AlterReplicaLogDirPartitionResult* answer = nullptr;
 };
 
-io::Task<> move_one(Shard& shard, Work& work) {
+constexpr std::chrono::seconds kPatience{20};  // For all of a request; clients give it thirty.
+
+io::Task<> move_one(Shard& shard, Work& work, io::MonoTime until) {
   const auto refuse = [&work](ErrorCode code) { work.answer->error_code = to_wire(code); };
   const auto found = shard.partition(work.topic_id, work.partition.partition);
   // A replica that is not here (yet) has this code of its own in Kafka.
@@ -26,7 +28,7 @@ io::Task<> move_one(Shard& shard, Work& work) {
   if (shard.logs().is_cordoned(work.directory) && shard.logs().directory_of(work.partition) != work.directory) {
     co_return refuse(ErrorCode::kInvalidReplicaAssignment);
   }
-  if (const auto begun = co_await shard.mover().move(work.partition, work.directory); !begun) refuse(begun.error().code);
+  if (const auto begun = co_await shard.mover().move(work.partition, work.directory, until); !begun) refuse(begun.error().code);
 }
 
 // The directory's index, or why not.
@@ -67,8 +69,9 @@ io::Task<> handle_alter_replica_log_dirs(RequestContext& context, protocol::Alte
     }
   }
   auto part = [&](int shard) -> io::Task<> {
+    const auto until = io::after(node.shard(shard).loop().now(), kPatience);
     for (auto& one : work) {
-      if (one.shard == shard) co_await move_one(node.shard(shard), one);
+      if (one.shard == shard) co_await move_one(node.shard(shard), one, until);
     }
   };
   co_await on_shards(context.shard.loop(), node.worlds(), shards_of(work), part);
