@@ -25,7 +25,7 @@ class CompactWorkload final : public Workload {
       plan.configs.emplace_back("cleanup.policy", "compact");
       plan.configs.emplace_back("min.cleanable.dirty.ratio", random.one_in(2) ? "0.01" : "0.3");
       // Longer than the last read takes: one that has seen a value must come to its tombstone within this time, as in Kafka.
-      plan.configs.emplace_back("delete.retention.ms", std::to_string(random.between(3000, 8000)));
+      plan.configs.emplace_back("delete.retention.ms", std::to_string(random.between(15'000, 20'000)));
       plan.configs.emplace_back("segment.ms", std::to_string(random.between(500, 10'000)));
       for (int p = 0; p < plan.partitions; ++p) partitions_.push_back({plan.name, p});
       plans.push_back(std::move(plan));
