@@ -349,7 +349,7 @@ Result<bool> Loader::take_batch(Segment& segment, const WalkedBatch& walked, Off
   auto summary = protocol::summarize_batch(walked.bytes);
   if (!summary || !*summary) return false;
   const protocol::BatchSummary& batch = **summary;
-  if (batch.last_offset < batch.base_offset || batch.last_offset - segment.base_offset() > INT32_MAX) return false;
+  if (batch.base_offset < segment.base_offset() || batch.last_offset < batch.base_offset || batch.last_offset - segment.base_offset() > INT32_MAX) return false;
   if (batch.base_offset <= previous_last || !protocol::any_crc_matches(walked.bytes)) return false;
   BatchPlace place{batch.base_offset, batch.last_offset, walked.position, walked.bytes.size(), batch.max_timestamp, batch.magic};
   TRY(segment.index_batch(place, options_.config));
