@@ -38,6 +38,9 @@ inline constexpr int16_t kControl = 0x20;
 inline constexpr int16_t kDeleteHorizon = 0x40;
 }  // namespace attribute
 
+// Offsets out of a damaged header may not fit together: then they wrap around instead of being undefined.
+constexpr Offset wrapped_sum(Offset a, Offset b) { return static_cast<Offset>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
+
 // The fixed fields at the front of every batch. The caller promises kBatchHeaderSize bytes (kBatchPrefixSize are enough for the first
 // five). Cheap to copy.
 class BatchHeader {
@@ -54,8 +57,8 @@ class BatchHeader {
   [[nodiscard]] uint32_t crc() const { return load_be<uint32_t>(at_ + 17); }
   [[nodiscard]] int16_t attributes() const { return load_be<int16_t>(at_ + 21); }
   [[nodiscard]] int32_t last_offset_delta() const { return load_be<int32_t>(at_ + 23); }
-  [[nodiscard]] Offset last_offset() const { return base_offset() + last_offset_delta(); }
-  [[nodiscard]] Offset next_offset() const { return last_offset() + 1; }
+  [[nodiscard]] Offset last_offset() const { return wrapped_sum(base_offset(), last_offset_delta()); }
+  [[nodiscard]] Offset next_offset() const { return wrapped_sum(last_offset(), 1); }
   [[nodiscard]] TimestampMs base_timestamp() const { return load_be<int64_t>(at_ + 27); }
   [[nodiscard]] TimestampMs max_timestamp() const { return load_be<int64_t>(at_ + 35); }
   [[nodiscard]] int64_t producer_id() const { return load_be<int64_t>(at_ + 43); }

@@ -130,7 +130,7 @@ std::optional<AbortedEntry> ProducerStates::apply_marker(const protocol::BatchVi
   open_.erase(first);
   unreplicated_[first] = batch.last_offset();
   if (marker->commit) return std::nullopt;
-  const Offset stable = open_.empty() ? batch.last_offset() + 1 : open_.begin()->first;
+  const Offset stable = open_.empty() ? batch.next_offset() : open_.begin()->first;
   return AbortedEntry{batch.producer_id(), first, batch.last_offset(), stable};
 }
 
