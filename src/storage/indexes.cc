@@ -71,8 +71,7 @@ Result<TimestampEntry> TimeIndex::last() {
 }
 
 Result<void> TimeIndex::append(TimestampMs timestamp, Offset offset, bool even_full) {
-  // What a damaged file said before may come back here: it goes no further.
-  if (offset < base_ || offset - base_ > INT32_MAX) return {};
+  SAMSA_ASSERT(offset >= base_ && offset - base_ <= INT32_MAX);
   if (full() && !even_full) return {};
   TRY_ASSIGN(const TimestampEntry newest, last());
   if (timestamp <= newest.timestamp || offset < newest.offset) return {};

@@ -123,7 +123,7 @@ void Segment::restart_indexing(uint64_t position) {
   recent_.clear();
   first_timestamp_.reset();
   max_ = {kNoTimestamp, base_};
-  if (auto newest = times_.last()) max_ = *newest;
+  if (auto newest = times_.last(); newest && newest->offset >= base_) max_ = *newest;  // Else damage.
   max_known_ = true;
   // The batch at `position` had an entry of its own, which was cut: it gets it again.
   bytes_since_index_ = position > 0 ? UINT32_MAX : 0;
@@ -340,7 +340,8 @@ Result<TimestampEntry> Segment::max_timestamp() {
     from = {base_, 0};
   }
   TRY(scan_from(from, [&](const BatchPlace& place) {
-    if (place.max_timestamp > max_.timestamp) max_ = {place.max_timestamp, place.last_offset};
+    const bool here = place.last_offset >= base_ && place.last_offset - base_ <= INT32_MAX;  // Else damage: the CRC does not cover it.
+    if (here && place.max_timestamp > max_.timestamp) max_ = {place.max_timestamp, place.last_offset};
     return false;
   }));
   max_known_ = true;
