@@ -80,6 +80,7 @@ class FollowerFetcher {
   bool polling_ = false;      // A long poll is under way.
   bool interrupted_ = false;  // It was ended from here.
   bool newcomers_ = false;
+  bool unsynced_ = false;  // Of what ready() found, something has to be synced first.
   bool lost_ = false;  // The host was told so.
   bool stopping_ = false;
   io::Signal poked_;
@@ -132,7 +133,7 @@ io::Task<> FollowerFetcher::run() {
       co_await wait_for_work();
       continue;
     }
-    co_await sync(wanted);
+    if (std::exchange(unsynced_, false)) co_await sync(wanted);
     if (!wanted.empty() && co_await connect()) {
       co_await fetch(wanted);
     }
@@ -146,7 +147,7 @@ io::Task<> FollowerFetcher::sync(std::map<Key, FetchClientSession::Wanted>& want
     const auto& [key, want] = *it;
     const auto found = entries_.find(key);
     Entry* entry = found == entries_.end() ? nullptr : &found->second;
-    if (entry != nullptr && entry->partition->log().config().durable && !entry->partition->log().is_durable(want.offset)) {
+    if (entry != nullptr) {
       const auto partition = entry->partition;
       const auto durable = co_await partition->wait_durable(want.offset - 1);
       entry = current(key, want.current_epoch);
@@ -181,6 +182,7 @@ std::map<FetchClientSession::Key, FetchClientSession::Wanted> FollowerFetcher::r
     const storage::Log& log = entry.partition->log();
     note_room(entry);
     wanted[key] = {log.log_end_offset(), log.log_start_offset(), entry.epoch, log.latest_epoch(), entry.full};
+    unsynced_ = unsynced_ || (log.config().durable && !log.is_durable(log.log_end_offset()));
     entry.asked = true;
   }
   newcomers_ = false;
