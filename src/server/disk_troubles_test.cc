@@ -38,15 +38,8 @@ struct Troubles {
   // The error of one batch, acks=all; the connection's error where there is no answer.
   io::Task<> produce(size_t node, int partition, std::string value, ErrorCode& error) {
     auto batch = protocol::single_record_batch({}, client.world().loop.wall_ms(), std::nullopt, as_bytes(value));
-    protocol::ProduceRequest request;
-    request.acks = -1;
-    request.timeout_ms = 2500;
-    auto& data = request.topic_data.emplace_back();
-    data.name = "events";
-    auto& part = data.partition_data.emplace_back();
-    part.index = partition;
-    part.records = protocol::Records::of(protocol::Blob(std::move(*batch)));
-    const auto answer = co_await client.call({"n" + std::to_string(node + 1), 9092}, request, 9);
+    const auto answer =
+        co_await client.call({"n" + std::to_string(node + 1), 9092}, produce_request("events", partition, std::move(*batch), -1, 2500), 9);
     if (!answer) {
       error = answer.error().code;
       co_return;

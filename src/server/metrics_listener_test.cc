@@ -118,15 +118,7 @@ io::Task<> create_and_use(Node& node, io::World world, int records) {
   protocol::RecordBatchBuilder builder;
   for (int i = 0; i < records; ++i) builder.append(1700000000000, std::nullopt, as_bytes("0123456789"));
   auto built = builder.build();
-  protocol::ProduceRequest produce;
-  produce.acks = -1;
-  produce.timeout_ms = 5000;
-  auto& data = produce.topic_data.emplace_back();
-  data.name = "events";
-  auto& part = data.partition_data.emplace_back();
-  part.index = 1;
-  part.records = protocol::Records::of(protocol::Blob(std::move(*built)));
-  EXPECT_TRUE(co_await (*client)->call(produce, 9));
+  EXPECT_TRUE(co_await (*client)->call(produce_request("events", 1, std::move(*built)), 9));
   protocol::FetchRequest fetch;
   fetch.max_bytes = 1 << 20;
   fetch.session_epoch = -1;

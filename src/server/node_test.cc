@@ -94,18 +94,6 @@ Buffer batch_of(const std::vector<std::string>& values) {
   return std::move(*built);
 }
 
-protocol::ProduceRequest produce_to(const std::string& topic, int partition, Buffer records, int16_t acks = -1) {
-  protocol::ProduceRequest request;
-  request.acks = acks;
-  request.timeout_ms = 5000;
-  auto& data = request.topic_data.emplace_back();
-  data.name = topic;
-  auto& part = data.partition_data.emplace_back();
-  part.index = partition;
-  part.records = protocol::Records::of(protocol::Blob(std::move(records)));
-  return request;
-}
-
 protocol::FetchRequest fetch_from(const std::string& topic, int partition, Offset offset, int max_wait_ms = 0) {
   protocol::FetchRequest request;
   request.max_wait_ms = max_wait_ms;
@@ -194,13 +182,13 @@ TYPED_TEST(NodeTest, KeepsWhatIsProduced) {
   auto scene = [](Site& site) -> io::Task<> {
     co_await site.create("events", 3);
     for (int partition = 0; partition < 3; ++partition) {
-      const auto produced = co_await site.client->call(produce_to("events", partition, batch_of({"one", "two"})), 9);
+      const auto produced = co_await site.client->call(produce_request("events", partition, batch_of({"one", "two"})), 9);
       EXPECT_TRUE(produced) << produced.error().text();
       const auto& answer = produced->responses.at(0).partition_responses.at(0);
       EXPECT_EQ(answer.error_code, 0);
       EXPECT_EQ(answer.base_offset, 0);
     }
-    const auto again = co_await site.client->call(produce_to("events", 1, batch_of({"three"})), 9);
+    const auto again = co_await site.client->call(produce_request("events", 1, batch_of({"three"})), 9);
     EXPECT_EQ(again->responses.at(0).partition_responses.at(0).base_offset, 2);
     const auto fetched = co_await site.client->call(fetch_from("events", 1, 0), 12);
     EXPECT_TRUE(fetched) << fetched.error().text();
@@ -220,7 +208,7 @@ TYPED_TEST(NodeTest, WakesAFetchThatWaits) {
       co_await io::sleep_for(site.world.loop, 50ms);
       auto other = co_await site.connect();
       const auto began = site.world.loop.now();
-      EXPECT_TRUE(co_await other->call(produce_to("events", partition, batch_of({"hello"})), 9));
+      EXPECT_TRUE(co_await other->call(produce_request("events", partition, batch_of({"hello"})), 9));
       const auto frame = co_await site.client->receive();
       EXPECT_TRUE(frame);
       EXPECT_LT(site.world.loop.now() - began, 5s);
@@ -237,7 +225,7 @@ TYPED_TEST(NodeTest, AnswersPipelinedRequestsInOrder) {
     co_await site.create("events", 4);
     const int first = site.client->correlation();
     for (int i = 0; i < 100; ++i) {
-      EXPECT_TRUE(co_await site.client->send_request(produce_to("events", i % 4, batch_of({std::to_string(i)})), 9));
+      EXPECT_TRUE(co_await site.client->send_request(produce_request("events", i % 4, batch_of({std::to_string(i)})), 9));
       if (i % 10 == 0) EXPECT_TRUE(co_await site.client->send_request(protocol::MetadataRequest{}, 9));
     }
     int correlation = first;
@@ -283,11 +271,11 @@ TYPED_TEST(NodeTest, ClosesTheConnectionOnWhatItCannotRead) {
 TYPED_TEST(NodeTest, KnowsAcksZero) {
   auto scene = [](Site& site) -> io::Task<> {
     co_await site.create("events", 1);
-    EXPECT_TRUE(co_await site.client->send_request(produce_to("events", 0, batch_of({"quiet"}), 0), 9));
+    EXPECT_TRUE(co_await site.client->send_request(produce_request("events", 0, batch_of({"quiet"}), 0), 9));
     const auto fetched = co_await site.client->call(fetch_from("events", 0, 0, 1000), 12);
     EXPECT_TRUE(fetched) << fetched.error().text();
     EXPECT_EQ(values_of(*fetched), (std::vector<std::string>{"quiet"}));
-    EXPECT_TRUE(co_await site.client->send_request(produce_to("nowhere", 0, batch_of({"lost"}), 0), 9));
+    EXPECT_TRUE(co_await site.client->send_request(produce_request("nowhere", 0, batch_of({"lost"}), 0), 9));
     EXPECT_FALSE(co_await site.client->receive());
   };
   this->play(scene);
@@ -312,7 +300,7 @@ TYPED_TEST(NodeTest, CreatesTopicsThatClientsName) {
 TYPED_TEST(NodeTest, KeepsOffsetsAndRecordsOverARestart) {
   auto first = [](Site& site) -> io::Task<> {
     co_await site.create("events", 1);
-    EXPECT_TRUE(co_await site.client->call(produce_to("events", 0, batch_of({"a", "b", "c"})), 9));
+    EXPECT_TRUE(co_await site.client->call(produce_request("events", 0, batch_of({"a", "b", "c"})), 9));
     protocol::FindCoordinatorRequest find;
     find.key = "group";
     auto found = co_await site.client->call(find, 3);
@@ -370,7 +358,7 @@ TYPED_TEST(NodeTest, TellsASessionOnlyWhatIsNew) {
     EXPECT_EQ(answer->error_code, 0);
     EXPECT_TRUE(answer->responses.empty());
 
-    EXPECT_TRUE(co_await site.client->call(produce_to("events", 1, batch_of({"news"})), 9));
+    EXPECT_TRUE(co_await site.client->call(produce_request("events", 1, batch_of({"news"})), 9));
     next.session_epoch = 2;
     answer = co_await site.client->call(next, 12);
     EXPECT_EQ(answer->responses.at(0).partitions.size(), 1u);
@@ -400,15 +388,15 @@ TYPED_TEST(NodeTest, RefusesWhatIsWrongWithABatch) {
     const auto code_of = [](const auto& answer) { return answer->responses.at(0).partition_responses.at(0).error_code; };
     Buffer broken = batch_of({"x"});
     broken.back() ^= 1;
-    auto answer = co_await site.client->call(produce_to("events", 0, std::move(broken)), 9);
+    auto answer = co_await site.client->call(produce_request("events", 0, std::move(broken)), 9);
     EXPECT_EQ(code_of(answer), protocol::to_wire(ErrorCode::kCorruptMessage));
-    answer = co_await site.client->call(produce_to("events", 0, {}), 9);
+    answer = co_await site.client->call(produce_request("events", 0, {}), 9);
     EXPECT_EQ(code_of(answer), protocol::to_wire(ErrorCode::kInvalidRecord));
-    answer = co_await site.client->call(produce_to("events", 0, batch_of({"x"}), 5), 9);
+    answer = co_await site.client->call(produce_request("events", 0, batch_of({"x"}), 5), 9);
     EXPECT_EQ(code_of(answer), protocol::to_wire(ErrorCode::kInvalidRequiredAcks));
-    answer = co_await site.client->call(produce_to("events", 0, batch_of({std::string(2 << 20, 'x')})), 9);
+    answer = co_await site.client->call(produce_request("events", 0, batch_of({std::string(2 << 20, 'x')})), 9);
     EXPECT_EQ(code_of(answer), protocol::to_wire(ErrorCode::kMessageTooLarge));
-    answer = co_await site.client->call(produce_to("events", 0, batch_of({"good"})), 9);
+    answer = co_await site.client->call(produce_request("events", 0, batch_of({"good"})), 9);
     EXPECT_EQ(code_of(answer), 0);
     EXPECT_EQ(answer->responses.at(0).partition_responses.at(0).base_offset, 0);
   };

@@ -88,14 +88,7 @@ class Producer {
       options.base_sequence = next_ / kPartitions;
     }
     auto batch = protocol::single_record_batch(options, world_.loop.wall_ms(), std::nullopt, as_bytes(value));
-    protocol::ProduceRequest request;
-    request.acks = -1;
-    request.timeout_ms = 5000;
-    auto& data = request.topic_data.emplace_back();
-    data.name = "events";
-    auto& part = data.partition_data.emplace_back();
-    part.index = partition;
-    part.records = protocol::Records::of(protocol::Blob(std::move(*batch)));
+    const auto request = produce_request("events", partition, std::move(*batch));
     if (!idempotent_) ++next_;  // Otherwise the same again until it is acknowledged.
     const int forgotten = forgotten_;
     const auto answer = co_await client.call(request, 9);

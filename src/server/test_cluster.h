@@ -264,15 +264,7 @@ class ClusterProducer {
     options.producer_epoch = producer_epoch_;
     options.base_sequence = next_ / partitions;
     auto batch = protocol::single_record_batch(options, client_.world().loop.wall_ms(), std::nullopt, as_bytes(value));
-    protocol::ProduceRequest request;
-    request.acks = -1;
-    request.timeout_ms = 2000;
-    auto& data = request.topic_data.emplace_back();
-    data.name = topic_;
-    auto& part = data.partition_data.emplace_back();
-    part.index = partition;
-    part.records = protocol::Records::of(protocol::Blob(std::move(*batch)));
-    const auto answer = co_await client_.call(*leader, request, 9);
+    const auto answer = co_await client_.call(*leader, produce_request(topic_, partition, std::move(*batch), -1, 2000), 9);
     if (!answer) co_return false;
     const auto& outcome = (*answer)->responses.at(0).partition_responses.at(0);
     if (outcome.error_code != 0) {

@@ -7,6 +7,7 @@
 
 #include "io/network.h"
 #include "io/world.h"
+#include "protocol/api/produce.h"
 #include "protocol/headers.h"
 #include "server/node.h"
 
@@ -89,5 +90,18 @@ class RawClient {
   Buffer last_;
   int32_t correlation_ = 0;
 };
+
+// One batch, or what stands for one, to one partition.
+inline protocol::ProduceRequest produce_request(const std::string& topic, int partition, Buffer records, int16_t acks = -1, int32_t timeout_ms = 5000) {
+  protocol::ProduceRequest request;
+  request.acks = acks;
+  request.timeout_ms = timeout_ms;
+  auto& data = request.topic_data.emplace_back();
+  data.name = topic;
+  auto& part = data.partition_data.emplace_back();
+  part.index = partition;
+  part.records = protocol::Records::of(protocol::Blob(std::move(records)));
+  return request;
+}
 
 }  // namespace samsa::server

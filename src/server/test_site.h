@@ -79,17 +79,6 @@ class TestSite {
     produced_at = answer.responses.at(0).partition_responses.at(0).base_offset;
     co_return answer.responses.at(0).partition_responses.at(0).error_code;
   }
-  static protocol::ProduceRequest produce_request(const std::string& topic, int partition, Buffer records, int16_t acks = -1) {
-    protocol::ProduceRequest request;
-    request.acks = acks;
-    request.timeout_ms = 5000;
-    auto& data = request.topic_data.emplace_back();
-    data.name = topic;
-    auto& part = data.partition_data.emplace_back();
-    part.index = partition;
-    part.records = protocol::Records::of(protocol::Blob(std::move(records)));
-    return request;
-  }
   static protocol::FetchRequest fetch_request(const std::string& topic, int partition, Offset offset, int max_wait_ms = 0) {
     protocol::FetchRequest request;
     request.max_wait_ms = max_wait_ms;

@@ -77,7 +77,7 @@ TEST(DescribeProducers, WhoWrites) {
     protocol::RecordBatchBuilder builder({.producer_id = 40, .producer_epoch = 2, .base_sequence = 0});
     builder.append(1, std::nullopt, as_bytes("a"));
     builder.append(1, std::nullopt, as_bytes("b"));
-    (void)co_await site.call(TestSite::produce_request("events", 0, *builder.build()), 9);
+    (void)co_await site.call(produce_request("events", 0, *builder.build()), 9);
     protocol::DescribeProducersRequest request;
     auto& topic = request.topics.emplace_back();
     topic.name = "events";

@@ -88,7 +88,7 @@ TEST(Fetch, SeesWhatComesWhileItReads) {
       co_await io::sleep_for(site.world().loop, std::chrono::microseconds(50 * round));
       protocol::RecordBatchBuilder builder;
       builder.append(1, std::nullopt, as_bytes(std::string(1 << 17, 'x')));
-      const auto produced = co_await other->call(TestSite::produce_request("events", 0, *builder.build()), 9);
+      const auto produced = co_await other->call(produce_request("events", 0, *builder.build()), 9);
       EXPECT_TRUE(produced);
       EXPECT_TRUE(co_await site.client->receive());
       EXPECT_LT(site.world().loop.now() - began, 5s) << round;

@@ -84,7 +84,7 @@ TEST(ListOffsets, ANewLeaderTellsNoEndThatItDoesNotKnowToBeCommitted) {
   site.run([&]() -> io::Task<> {
     protocol::RecordBatchBuilder builder;
     builder.append(5000, std::nullopt, as_bytes("e"));
-    const auto answer = co_await site.call(TestSite::produce_request("events", 0, *builder.build(), 1), 9);
+    const auto answer = co_await site.call(produce_request("events", 0, *builder.build(), 1), 9);
     EXPECT_EQ(answer.responses.at(0).partition_responses.at(0).error_code, 0);
   });
   EXPECT_EQ(ask(site, {-1}).offset, 4);  // The leader that wrote it knows what is committed.
