@@ -7,7 +7,7 @@
     ./dev bench cluster              the rows of three nodes
     ./dev bench list                 the rows
     ./dev bench --long [minutes]     steady load for an hour: is the last minute as good as the first?
-    ./dev bench micro [filter]       micro benchmarks (Google Benchmark)
+    ./dev bench micro [filter]       micro benchmarks (Google Benchmark), each beside the least its work could take
 
 Writes build/bench/result.md, result.json and plots (*.svg). The machine may be busy with other things: believe CPU time and ratios, not wall
 clock. CPU is the broker processes' own (user and system), memory their resident size. How to add a row: bench/harness/row.py.

@@ -1,16 +1,13 @@
-// What the machine can do at all: the physical limits that the other micro benchmarks stand beside. Reading memory (summing it), copying
-// it, and additions that do not wait for each other (instruction throughput).
-#include <benchmark/benchmark.h>
+// What the machine can do at all, at several sizes: the physical limits that the other micro benchmarks stand beside. Reading memory
+// (summing it), copying it, and additions that do not wait for each other (instruction throughput).
+#include "micro/limits.h"
 
-#include <cstring>
-#include <numeric>
-#include <vector>
-
+namespace samsa::micro {
 namespace {
 
 void read_memory(benchmark::State& state) {
   const std::vector<uint64_t> words(static_cast<size_t>(state.range(0)) / 8, 1);
-  for (auto _ : state) benchmark::DoNotOptimize(std::accumulate(words.begin(), words.end(), uint64_t{0}));
+  for (auto _ : state) benchmark::DoNotOptimize(sum(words.data(), words.size()));
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 void copy_memory(benchmark::State& state) {
@@ -21,20 +18,16 @@ void copy_memory(benchmark::State& state) {
   }
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
-// Items are instructions.
-void independent_instructions(benchmark::State& state) {
-  uint64_t a = 1, b = 1, c = 1, d = 1;
-  for (auto _ : state) {
-    asm volatile("add $1,%0\nadd $1,%1\nadd $1,%2\nadd $1,%3\nadd $1,%0\nadd $1,%1\nadd $1,%2\nadd $1,%3"
-                 : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
-  }
-  state.SetItemsProcessed(state.iterations() * 8);
+void eight_instructions(benchmark::State& state) {
+  uint64_t sums[4] = {};
+  for (auto _ : state) add_eight(sums);
 }
 
-BENCHMARK(read_memory)->Arg(65536)->Arg(1 << 20)->Arg(256 << 20);
-BENCHMARK(copy_memory)->Arg(65536)->Arg(1 << 20)->Arg(256 << 20);
-BENCHMARK(independent_instructions);
+BENCHMARK(read_memory)->Arg(16384)->Arg(65536)->Arg(1 << 20)->Arg(256 << 20);
+BENCHMARK(copy_memory)->Arg(16384)->Arg(65536)->Arg(1 << 20)->Arg(256 << 20);
+BENCHMARK(eight_instructions);
 
 }  // namespace
+}  // namespace samsa::micro
 
-BENCHMARK_MAIN();
+SAMSA_MICRO_MAIN()
