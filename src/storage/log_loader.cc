@@ -266,7 +266,9 @@ Result<uint64_t> Loader::trusted_prefix(Segment& segment, Offset trusted_below) 
   }));
   TRY(segment.times().file().truncate(keep_times));
   if (!segment.transactions().check(segment.base_offset())) return uint64_t{0};
-  // The scan begins at the batch of the last entry, which is below the recovery point.
+  // The scan begins at the batch of the last entry, which is below the recovery point. Its base offset lies outside of its CRC.
+  TRY_ASSIGN(const auto first, segment.batch_at(previous.position));
+  if (!first || first->base_offset < segment.base_offset() || first->last_offset > previous.offset) return uint64_t{0};
   TRY(segment.transactions().truncate_to(previous.offset));
   TRY(index.truncate_to(previous.offset));
   return previous.position;
