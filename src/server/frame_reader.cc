@@ -1,5 +1,6 @@
 #include "server/frame_reader.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -12,6 +13,21 @@ bool FrameReader::has_frame() const {
   if (end_ - begin_ < 4) return false;
   const auto size = load_be<int32_t>(head_.data() + begin_);
   return size >= 0 && end_ - begin_ - 4 >= static_cast<size_t>(size);
+}
+
+Buffer FrameReader::take_rest() {
+  if (at_boundary()) return {};
+  Buffer rest(head_.data() + begin_, head_.data() + end_);
+  begin_ = end_;
+  return rest;
+}
+
+void FrameReader::begin_with(Bytes rest) {
+  if (rest.empty()) return;
+  SAMSA_ASSERT(at_boundary() && rest.size() <= kHeadBytes);
+  head_ = pool_.take(kHeadBytes);
+  std::ranges::copy(rest, head_.data());
+  end_ = rest.size();
 }
 
 io::Task<Result<void>> FrameReader::fill_head() {

@@ -30,6 +30,9 @@ class FrameReader {
   // Whether a whole frame has been received already, so that next() will not suspend for it.
   [[nodiscard]] bool has_frame() const;
   [[nodiscard]] uint64_t received() const { return received_; }  // Bytes, since the beginning.
+  // For a connection that moves, between two frames: what has been received of the next ones, and a reader that begins with it.
+  [[nodiscard]] Buffer take_rest();
+  void begin_with(Bytes rest);
   void set_max_frame_bytes(int32_t max) { max_ = max; }
 
  private:

@@ -508,7 +508,10 @@ std::vector<std::shared_ptr<Connection>> in_order_of_coming(const std::unordered
 void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info) {
   auto stream = world_.network.attach(std::move(accepted));
   info.peer = stream->peer();
-  auto connection = std::make_shared<Connection>(*this, std::move(stream), std::move(info));
+  begin_serving(std::make_shared<Connection>(*this, std::move(stream), std::move(info)));
+}
+
+void Shard::begin_serving(std::shared_ptr<Connection> connection) {
   connections_.insert(connection);
   serving_.spawn(run_connection(connection));
   if (stopping_) connection->close();
@@ -517,18 +520,43 @@ void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo i
 io::Task<> Shard::run_connection(std::shared_ptr<Connection> connection) {
   co_await connection->run();
   connections_.erase(connection);
-  // Connections are counted on shard 0. It gets this before it can hear that this shard has stopped.
-  ConnectionQuota& quota = node_.connection_quota(connection->info().controller_listener);
-  std::string ip = connection_ip(connection->info().peer.host);
+  if (connection->moves_to() < 0) {
+    has_left(connection->info());
+    co_return;
+  }
+  Shard& there = node_.shard(connection->moves_to());
+  there.loop().post_remote([&there, baggage = std::make_unique<Connection::Baggage>(connection->pack())]() mutable { there.move_here(std::move(baggage)); });
+}
+
+void Shard::move_here(std::unique_ptr<Connection::Baggage> baggage) {
+  if (stopping_) return has_left(baggage->info);  // Its stream is closed by its end.
+  auto stream = world_.network.attach(std::move(baggage->stream));
+  begin_serving(std::make_shared<Connection>(*this, std::move(stream), std::move(*baggage)));
+}
+
+bool Shard::has_room_for_another(size_t connections_there) const {
+  return !stopping_ && (connections_.size() <= connections_there || idle_share_ >= 0.5);
+}
+
+void Shard::note_load() {
+  const io::MonoTime now = world_.loop.now();
+  const io::Duration idle = world_.loop.idle_time();
+  if (now > load_noted_) idle_share_ = static_cast<double>((idle - idle_then_).count()) / static_cast<double>((now - load_noted_).count());
+  load_noted_ = now;
+  idle_then_ = idle;
+}
+
+// Connections are counted on shard 0. It gets this before it can hear that this shard has stopped.
+void Shard::has_left(const ConnectionInfo& info) {
+  ConnectionQuota& quota = node_.connection_quota(info.controller_listener);
+  std::string ip = connection_ip(info.peer.host);
   if (index() == 0) {
     quota.left(ip);
   } else {
     node_.worlds()[0].loop.post_remote([&quota, ip = std::move(ip)] { quota.left(ip); });
   }
-  if (connection->info().heartbeats_of < 0) co_return;
-  const int32_t broker = connection->info().heartbeats_of;
-  const uint64_t id = connection->info().id;
-  node_.worlds()[0].loop.post_remote([&node = node_, broker, id] {
+  if (info.heartbeats_of < 0) return;
+  node_.worlds()[0].loop.post_remote([&node = node_, broker = info.heartbeats_of, id = info.id] {
     if (node.metadata_running() && node.metadata().presence() != nullptr) node.metadata().presence()->connection_ended(broker, id);
   });
 }
@@ -580,6 +608,7 @@ io::Task<> Shard::retain() {
   auto next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
   while (!stopping_) {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::chrono::seconds(1)))) break;
+    note_load();
     tell_complaints_left_out();
     logs_.remove_deleted_files();
     logs_.check_space();
