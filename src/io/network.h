@@ -46,6 +46,10 @@ class Stream {
   virtual ~Stream() = default;
   // Some bytes, at least one; 0 at the orderly end of the stream.
   virtual Task<Result<size_t>> read_some(MutableBytes into) = 0;
+  // Whether read_some may have something at once, its end or an error included; and the wait for that, for readers that want no memory while
+  // they wait. It counts as a read.
+  [[nodiscard]] virtual bool may_read() const = 0;
+  virtual Task<> readable() = 0;
   // All the chunks, in order. The memory must live until the write ends.
   virtual Task<Result<void>> write(std::span<const Chunk> chunks) = 0;
   virtual void close() = 0;

@@ -30,7 +30,16 @@ void FrameReader::begin_with(Bytes rest) {
   end_ = rest.size();
 }
 
+void FrameReader::drop_head() {
+  head_ = {};
+  begin_ = end_ = 0;
+}
+
 io::Task<Result<void>> FrameReader::fill_head() {
+  if (!stream_.may_read()) {
+    if (at_boundary()) drop_head();
+    co_await stream_.readable();
+  }
   const size_t have = end_ - begin_;
   if (have == 0 && !head_.shared()) begin_ = end_ = 0;
   if (!head_ || head_.capacity() - end_ < kLowRoom) {

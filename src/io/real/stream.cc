@@ -113,6 +113,12 @@ Task<Result<size_t>> RealStream::read_some(MutableBytes into) {
   co_return fail(closed());
 }
 
+Task<> RealStream::readable() {
+  if (may_read()) co_return;
+  watch_.reader_priority = priority_after(reads_);
+  co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kRead);
+}
+
 Task<Result<void>> RealStream::write(std::span<const Chunk> chunks) {
   Cursor cursor{chunks};
   cursor.advance(0);

@@ -36,6 +36,8 @@ class RealStream final : public Stream {
   ReadyAwaiter connected(MonoTime deadline);
 
   Task<Result<size_t>> read_some(MutableBytes into) override;
+  [[nodiscard]] bool may_read() const override { return watch_.readable || !watch_.is_open(); }
+  Task<> readable() override;
   Task<Result<void>> write(std::span<const Chunk> chunks) override;
   void close() override { loop_.close_watch(watch_); }
   std::unique_ptr<AcceptedStream> detach() override;

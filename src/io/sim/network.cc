@@ -53,6 +53,15 @@ class SimStream final : public Stream {
     reading_ = false;
     co_return outcome;
   }
+  [[nodiscard]] bool may_read() const override {
+    const End& end = connection_->ends[side_];
+    return detached_ || end.closed || !end.broken.empty() || end.received_bytes > 0 || end.ended;
+  }
+  Task<> readable() override {
+    SAMSA_ASSERT(!std::exchange(reading_, true), "a stream has one reader at a time");
+    while (!may_read()) co_await own().readable.wait(loop_);
+    reading_ = false;
+  }
   Task<Result<void>> write(std::span<const Chunk> chunks) override {
     SAMSA_ASSERT(!std::exchange(writing_, true), "a stream has one writer at a time");
     auto outcome = co_await write_all(chunks);
@@ -76,13 +85,10 @@ class SimStream final : public Stream {
   Task<Result<size_t>> read(MutableBytes into) {
     if (net_.kernel().random.below(8) == 0) co_await yield(loop_);
     End& end = own();
-    while (true) {
-      if (detached_ || end.closed) co_return network_failure("read from", peer(), "the connection is closed");
-      if (!end.broken.empty()) co_return network_failure("read from", peer(), end.broken);
-      if (end.received_bytes > 0) co_return take(into);
-      if (end.ended) co_return size_t{0};
-      co_await end.readable.wait(loop_);
-    }
+    while (!may_read()) co_await end.readable.wait(loop_);
+    if (detached_ || end.closed) co_return network_failure("read from", peer(), "the connection is closed");
+    if (!end.broken.empty()) co_return network_failure("read from", peer(), end.broken);
+    co_return end.received_bytes > 0 ? take(into) : size_t{0};
   }
 
   Task<Result<void>> write_all(std::span<const Chunk> chunks) {
