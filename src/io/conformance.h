@@ -551,7 +551,7 @@ TYPED_TEST_P(Conformance, LocksAreExclusive) {
       EXPECT_TRUE(held);
       const auto second = this->disk().lock(path);
       EXPECT_FALSE(second);
-      EXPECT_EQ(second.error().code, ErrorCode::kKafkaStorageError);
+      EXPECT_EQ(second.error().code, ErrorCode::kOperationNotAttempted);
     }
     EXPECT_TRUE(this->disk().lock(path));
     co_return;

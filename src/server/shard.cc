@@ -118,11 +118,18 @@ io::Task<> Shard::apply(const metadata::MetadataImage& before, const metadata::M
   if (!before.configs.same_as(now.configs) || !before.features.same_as(now.features)) update_cordoned(now);
   if (before.topics_by_id.same_as(now.topics_by_id)) co_return;
   std::vector<std::string> deleted;
-  for (const auto& change : metadata::diff_topics(before, now)) {
-    if (change.after == nullptr) deleted.push_back(change.before->name);
+  const auto changes = metadata::diff_topics(before, now);
+  for (const auto& change : changes) {
+    if (change.after != nullptr) continue;
+    deleted.push_back(change.before->name);
     co_await apply_topic(change, now);
-    if (change.after == nullptr) metrics_.forget_topic(change.before->name);
+    metrics_.forget_topic(change.before->name);
   }
+  co_await checkpoint_if_due();  // Before another topic takes the name.
+  for (const auto& change : changes) {
+    if (change.after != nullptr) co_await apply_topic(change, now);
+  }
+  co_await checkpoint_if_due();
   const auto* offsets = now.topic(kGroupOffsetsTopic);
   groups_.set_partition_count(offsets == nullptr ? 0 : offsets->partition_count());
   if (!deleted.empty()) spawn(groups_.topics_deleted(std::move(deleted)));
@@ -201,6 +208,11 @@ void Shard::lead_group_partition(PartitionIndex index, const std::shared_ptr<rep
   spawn(Lead::run(*this, index, partition));
 }
 
+// The checkpoint files go by names: what they say of a partition that was here must be gone before another one of that name may come.
+io::Task<> Shard::checkpoint_if_due() {
+  if (std::exchange(checkpoint_due_, false)) co_await checkpoint();
+}
+
 io::Task<> Shard::drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index) {
   const auto found = partitions_.find({id, index});
   if (found == partitions_.end()) co_return;
@@ -211,6 +223,8 @@ io::Task<> Shard::drop_partition(const std::string& topic, const Uuid& id, Parti
   co_await mover_.forget({topic, index});
   const auto held = co_await partition->changing().lock(world_.loop);
   if (topic == kGroupOffsetsTopic) groups_.resign(index);
+  const storage::Log* log = logs_.find({topic, index});
+  checkpoint_due_ = checkpoint_due_ || (log != nullptr && log->log_end_offset() > 0);
   if (const auto removed = co_await logs_.remove({topic, index}); !removed) {
     SAMSA_LOG_ERROR("cannot delete {}-{}: {}", topic, index, removed.error().text());
   }
@@ -274,7 +288,9 @@ io::Task<> Shard::settle(TopicPartition partition, metadata::ImagePtr at_start) 
     } else if (const auto removed = co_await logs_.remove(partition); !removed) {  // Deleted meanwhile.
       SAMSA_LOG_ERROR("cannot delete {}: {}", partition.to_string(), removed.error().text());
     }
+    checkpoint_due_ = true;
   }
+  co_await checkpoint_if_due();
   const auto* topic = now->topic(partition.topic);
   const auto* state = topic == nullptr ? nullptr : topic->partition(partition.partition);
   if (state != nullptr && state->has_replica(settings_.node_id)) co_await apply_partition(*topic, partition.partition, state, *now);
@@ -303,6 +319,8 @@ io::Task<Result<void>> Shard::exchange_log(Uuid topic_id, TopicPartition name, s
       done = fail(ErrorCode::kOperationNotAttempted, "the move has ended");
     } else if (const auto promoted = co_await logs_.promote_future(name); !promoted) {
       done = fail(promoted.error());
+    } else {
+      co_await checkpoint();  // Its log start is to be known of the new directory, and nothing of the old one.
     }
   }
   co_await apply_partition(*topic, name.partition, state, *now);
@@ -352,6 +370,7 @@ io::Task<> Shard::set_aside_strays(const metadata::MetadataImage& image) {
     if (is_stray(log, image)) strays.push_back(log.partition());
   });
   for (const auto& stray : strays) co_await set_aside(stray);
+  co_await checkpoint_if_due();
 }
 
 bool Shard::is_stray(const storage::Log& log, const metadata::MetadataImage& image) const {
@@ -366,6 +385,7 @@ io::Task<> Shard::set_aside(TopicPartition stray) {
   if (const auto moved = co_await logs_.set_aside_as_stray(stray); !moved) {
     SAMSA_LOG_ERROR("cannot set {} aside: {}", stray.to_string(), moved.error().text());
   }
+  checkpoint_due_ = true;
 }
 
 void Shard::apply_topic_config(const std::string& name, const metadata::MetadataImage& now) {

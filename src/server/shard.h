@@ -148,6 +148,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void update_cordoned(const metadata::MetadataImage& now);
   io::Task<> adopt_copy(TopicPartition partition, const metadata::MetadataImage& now);
   io::Task<> settle(TopicPartition partition, metadata::ImagePtr at_start);
+  io::Task<> checkpoint_if_due();
   io::Task<> drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index);
   void apply_topic_config(const std::string& topic, const metadata::MetadataImage& now);
   void apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
@@ -201,6 +202,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::MonoTime load_noted_;  // About once a second.
   io::Duration idle_then_{};
   double idle_share_ = 0;    // Of the time before that.
+  bool checkpoint_due_ = false;  // The files name partitions that are no longer here, or lie elsewhere.
   bool loaded_ = false;
   bool stopping_ = false;
   std::map<int32_t, io::MonoTime> died_;  // Brokers that were fenced, and how long that is news.
