@@ -10,6 +10,14 @@ bool is_no_space(const Error& error) {
   return error.code == ErrorCode::kKafkaStorageError && error.message.find(kNoSpaceWords) != std::string::npos;
 }
 
+bool is_device_error(const Error& error) {
+  if (error.code != ErrorCode::kKafkaStorageError || !error.message.starts_with("cannot ") || is_no_space(error)) return false;
+  for (const char* words : {"Disk quota exceeded", "Too many open files", "Cannot allocate memory"}) {
+    if (error.message.find(words) != std::string::npos) return false;
+  }
+  return true;
+}
+
 Result<Buffer> read_file(Disk& disk, const std::string& path) {
   TRY_ASSIGN(auto file, disk.open(path, OpenMode::kRead));
   TRY_ASSIGN(const uint64_t size, file->size());

@@ -102,6 +102,16 @@ void collect_directories(Node& node, Samples& into) {
   into.add(Metric::kOfflineLogDirectoryCount, static_cast<double>(offline));
 }
 
+void collect_cleaning(Shard& shard, Samples& into) {
+  const auto& directories = shard.logs().directories();
+  for (size_t i = 0; i < directories.size(); ++i) {
+    const auto uncleanable = shard.logs().uncleanable(static_cast<int>(i));
+    const std::string name = labels("logDirectory", directories[i]);
+    into.add(Metric::kUncleanablePartitions, static_cast<double>(uncleanable.partitions), name);
+    into.add(Metric::kUncleanableBytes, static_cast<double>(uncleanable.bytes), name);
+  }
+}
+
 void collect_quorum(Node& node, Samples& into) {
   const raft::RaftNode& raft = node.metadata().raft();
   into.add(Metric::kRaftCurrentLeader, raft.leader().leader);
@@ -160,6 +170,7 @@ void collect_shard(Shard& shard, Samples& into) {
   collect_partitions(shard, into);
   collect_groups(shard, into);
   collect_work(shard, into);
+  collect_cleaning(shard, into);
   into.add(Metric::kFetchSessions, static_cast<double>(shard.fetch_sessions().size()));
   into.add(Metric::kShardIdle, std::chrono::duration<double>(shard.loop().idle_time()).count(), labels("shard", shard.index()));
 }

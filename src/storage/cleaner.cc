@@ -20,6 +20,7 @@ constexpr size_t kLeastPiece = 4096;  // Read or written at once.
 // The copy being made of a group.
 struct LogCleaner::Output {
   std::shared_ptr<Segment> segment;
+  bool in_place = false;  // It is a segment of the log.
   Buffer bytes;
   std::vector<BatchPlace> places;
 
@@ -40,7 +41,13 @@ LogCleaner::LogCleaner(Log& log, CleanerOptions options)
   options_.io_bytes = std::max(options_.io_bytes, 2 * kLeastPiece);
 }
 
-Result<Cleanable> LogCleaner::cleanable(const Log& log, Offset first_dirty) {
+Result<Cleanable> LogCleaner::cleanable(Log& log, Offset first_dirty) {
+  auto range = look(log, first_dirty);
+  if (!range) return fail(log.read_failed(std::move(range).error()));
+  return range;
+}
+
+Result<Cleanable> LogCleaner::look(const Log& log, Offset first_dirty) {
   Cleanable range;
   const SegmentList& segments = *log.segments_;
   const TimestampMs now = log.context_.loop.wall_ms();
@@ -74,6 +81,12 @@ Result<Cleanable> LogCleaner::cleanable(const Log& log, Offset first_dirty) {
 
 io::Task<Result<CleanStats>> LogCleaner::clean(Cleanable range) {
   auto held = co_await log_.cleaning_.lock(log_.context_.loop);
+  auto cleaned = co_await clean_round(range);
+  if (!cleaned) co_return fail(log_.read_failed(std::move(cleaned).error()));
+  co_return cleaned;
+}
+
+io::Task<Result<CleanStats>> LogCleaner::clean_round(Cleanable range) {
   if (interrupted() || range.first_dirty >= range.first_uncleanable) co_return fail(ErrorCode::kOperationNotAttempted, "nothing to clean");
   CO_TRY(co_await build_map(range));
   if (map_.end_offset < range.first_dirty) co_return fail(ErrorCode::kOperationNotAttempted, "nothing to clean");
@@ -224,18 +237,15 @@ io::Task<Result<void>> LogCleaner::clean_group(std::vector<std::shared_ptr<Segme
   config.preallocate = false;  // It is written at once, and to its end.
   output.segment = std::make_shared<Segment>(log_.context_.files, log_.directory_, sources.front()->base_offset(), config, now_, ".cleaned");
   CO_TRY(output.segment->remove_files());  // Of a round that was interrupted.
-  CO_TRY(output.segment->create(config));
-  auto copied = co_await copy_group(sources, transactions, output);
+  auto copied = output.segment->create(config);
+  if (copied) copied = co_await copy_group(sources, transactions, output);
   if (copied) copied = output.segment->finish();
   if (copied) copied = co_await output.segment->sync();
   if (copied) copied = log_.context_.disk.set_mtime(output.segment->path(), info.mtime_ms);
   if (copied && interrupted()) copied = fail(ErrorCode::kOperationNotAttempted, "the log changed");
-  if (copied) copied = exchange(sources, output.segment);
-  if (!copied) {
-    (void)output.segment->remove_files();
-    co_return copied;
-  }
-  co_return Result<void>();
+  if (copied) copied = exchange(sources, output);
+  if (!copied && !output.in_place) (void)output.segment->remove_files();
+  co_return copied;
 }
 
 io::Task<Result<void>> LogCleaner::copy_group(std::vector<std::shared_ptr<Segment>>& sources, Transactions& transactions, Output& output) {
@@ -365,7 +375,8 @@ Result<void> LogCleaner::rewrite(const protocol::BatchView& batch, const std::ve
 // ---- Exchange ----
 
 // The copy's files become ".swap" (from then on a start completes the exchange), the sources go, the copy gets its name.
-Result<void> LogCleaner::exchange(const std::vector<std::shared_ptr<Segment>>& sources, const std::shared_ptr<Segment>& copy) {
+Result<void> LogCleaner::exchange(const std::vector<std::shared_ptr<Segment>>& sources, Output& output) {
+  const std::shared_ptr<Segment>& copy = output.segment;
   SegmentList& segments = *log_.segments_;
   const size_t first = segments.index_of(sources.front()->base_offset());
   for (size_t i = 0; i < sources.size(); ++i) {
@@ -377,6 +388,7 @@ Result<void> LogCleaner::exchange(const std::vector<std::shared_ptr<Segment>>& s
     TRY(log_.context_.disk.sync_directory(log_.directory_));
     std::vector<std::shared_ptr<Segment>> old(sources);
     segments.replace(first, first + sources.size(), copy);
+    output.in_place = true;
     // The first source's producer snapshot is that of the copy.
     const auto head = old.front();
     old.erase(old.begin());
@@ -386,6 +398,10 @@ Result<void> LogCleaner::exchange(const std::vector<std::shared_ptr<Segment>>& s
     return log_.context_.disk.sync_directory(log_.directory_);
   }();
   copy->forget_recent();
+  if (!exchanged && output.in_place && io::is_no_space(exchanged.error())) {
+    // It serves as it is, and a start completes the exchange. Another round would take its names from it.
+    return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: half exchanged: {}", copy->path(), exchanged.error().message));
+  }
   if (!exchanged) return fail(log_.failed(exchanged.error()));
   return {};
 }

@@ -47,8 +47,9 @@ class LogCleaner {
  public:
   LogCleaner(Log& log, CleanerOptions options);
   // `first_dirty` as checkpointed; corrected where it lies outside of the log.
-  static Result<Cleanable> cleanable(const Log& log, Offset first_dirty);
-  // One round. OPERATION_NOT_ATTEMPTED where there was nothing to do or the log changed meanwhile.
+  static Result<Cleanable> cleanable(Log& log, Offset first_dirty);
+  // One round. OPERATION_NOT_ATTEMPTED where there was nothing to do or the log changed meanwhile; an error of a full disk where there is
+  // no room for a copy. After any error the first dirty offset is what it was: what the round did not see is not clean.
   io::Task<Result<CleanStats>> clean(Cleanable range);
 
  private:
@@ -74,6 +75,8 @@ class LogCleaner {
   };
 
   struct Output;
+  static Result<Cleanable> look(const Log& log, Offset first_dirty);
+  io::Task<Result<CleanStats>> clean_round(Cleanable range);
   io::Task<Result<void>> build_map(const Cleanable& range);
   Result<bool> map_batch(const protocol::BatchView& batch, Transactions& transactions, Offset from);
   io::Task<Result<void>> clean_group(std::vector<std::shared_ptr<Segment>> sources, Transactions& transactions);
@@ -83,7 +86,7 @@ class LogCleaner {
   [[nodiscard]] bool is_last_of_producer(const protocol::BatchView& batch) const;
   Result<void> rewrite(const protocol::BatchView& batch, const std::vector<protocol::Record>& kept, bool set_horizon, Output& output);
   Result<void> flush_output(Output& output);
-  Result<void> exchange(const std::vector<std::shared_ptr<Segment>>& sources, const std::shared_ptr<Segment>& copy);
+  Result<void> exchange(const std::vector<std::shared_ptr<Segment>>& sources, Output& output);
   io::Task<Result<bool>> fill(BatchWalker& walker);
   io::Task<> throttle(uint64_t bytes);
   [[nodiscard]] bool interrupted() const { return log_.closed_ || log_.failure_ || log_.truncations_ != truncations_; }

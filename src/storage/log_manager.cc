@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kClosingAtOnce = 16;   // Syncs under way at a time while closing.
 constexpr size_t kSyncedSingly = 64;
+constexpr std::chrono::minutes kMostUncleaned(16);  // Between two tries to compact a log for which there was no room.
 constexpr std::chrono::minutes kRetired(2);  // Longer than any call stays suspended in a log.
 
 }  // namespace
@@ -276,38 +277,76 @@ void LogManager::expire_producers() {
   for (const auto& [partition, entry] : logs_) entry.log->expire_producers();
 }
 
-io::Task<bool> LogManager::clean_dirtiest() {
-  TopicPartition chosen;
-  Cleanable range;
+// The log that needs compaction most, and what of it.
+std::optional<TopicPartition> LogManager::dirtiest(Cleanable& range) {
+  std::optional<TopicPartition> chosen;
+  const io::MonoTime now = loop_.now();
   for (const auto& [partition, entry] : logs_) {
     const Log& log = *entry.log;
     if (!log.config().cleanup_compact || is_offline(entry.directory) || cleaning_.contains(partition)) continue;
-    const auto found = LogCleaner::cleanable(log, log.first_dirty_offset());
-    if (!found || found->cleanable_bytes == 0 || found->first_dirty >= found->first_uncleanable) continue;
+    if (entry.uncleaned.until_restart || now < entry.uncleaned.again) continue;
+    const auto found = LogCleaner::cleanable(*entry.log, log.first_dirty_offset());
+    if (!found) {
+      note_not_cleaned(partition, found.error());
+      continue;
+    }
+    if (found->cleanable_bytes == 0 || found->first_dirty >= found->first_uncleanable) continue;
     if (!found->due && found->dirty_ratio() <= log.config().min_cleanable_dirty_ratio) continue;
-    if (chosen.topic.empty() || std::pair(found->due, found->dirty_ratio()) > std::pair(range.due, range.dirty_ratio())) {
+    if (!chosen || std::pair(found->due, found->dirty_ratio()) > std::pair(range.due, range.dirty_ratio())) {
       chosen = partition;
       range = *found;
     }
   }
-  if (chosen.topic.empty()) co_return false;
-  cleaning_.insert(chosen);
+  return chosen;
+}
+
+io::Task<bool> LogManager::clean_dirtiest() {
+  Cleanable range;
+  const auto chosen = dirtiest(range);
+  if (!chosen) co_return false;
+  cleaning_.insert(*chosen);
   const io::MonoTime start = loop_.now_precise();
-  auto cleaned = co_await LogCleaner(*find(chosen), config_.cleaner).clean(range);
-  cleaning_.erase(chosen);
-  Log* log = find(chosen);  // It may be gone.
+  auto cleaned = co_await LogCleaner(*find(*chosen), config_.cleaner).clean(range);
+  cleaning_.erase(*chosen);
   if (!cleaned) {
     if (cleaned.error().code == ErrorCode::kOperationNotAttempted) co_return false;
-    SAMSA_LOG_ERROR("{}: not compacted: {}", chosen.to_string(), cleaned.error().text());
-    // It is tried again when more was written.
-    if (log != nullptr) log->set_first_dirty_offset(range.first_uncleanable);
-    co_return true;
+    note_not_cleaned(*chosen, cleaned.error());
+    co_return true;  // The others wait.
   }
-  if (log != nullptr) log->set_first_dirty_offset(cleaned->clean_to);
-  SAMSA_LOG_INFO("{}: compacted to offset {}: {} of {} records kept, {} bytes of {}, {} ms", chosen.to_string(), cleaned->clean_to,
+  if (const auto found = logs_.find(*chosen); found != logs_.end()) {  // It may be gone.
+    found->second.log->set_first_dirty_offset(cleaned->clean_to);
+    found->second.uncleaned = {};
+  }
+  SAMSA_LOG_INFO("{}: compacted to offset {}: {} of {} records kept, {} bytes of {}, {} ms", chosen->to_string(), cleaned->clean_to,
                  cleaned->records_kept, cleaned->records_read, cleaned->bytes_written, cleaned->bytes_read,
                  (loop_.now_precise() - start).count() / 1'000'000);
   co_return true;
+}
+
+// The first dirty offset stays: what no map has seen is not clean.
+void LogManager::note_not_cleaned(const TopicPartition& partition, const Error& error) {
+  const auto found = logs_.find(partition);
+  if (found == logs_.end() || is_offline(found->second.directory)) return;  // A failing device is said elsewhere.
+  Uncleaned& why = found->second.uncleaned;
+  const bool passing = error.code == ErrorCode::kKafkaStorageError && error.message.starts_with("cannot ");
+  if (passing) {
+    why.pause = std::clamp(2 * why.pause, std::chrono::minutes(1), kMostUncleaned);
+    why.again = loop_.now() + why.pause;
+    SAMSA_LOG_WARN("{}: not compacted, tried again in {} min: {}", partition.to_string(), why.pause.count(), error.text());
+  } else {
+    why.until_restart = true;
+    SAMSA_LOG_ERROR("{}: not compacted any more: {}", partition.to_string(), error.text());
+  }
+}
+
+LogManager::Uncleanable LogManager::uncleanable(int directory) const {
+  Uncleanable all;
+  for (const auto& [partition, entry] : logs_) {
+    if (!entry.uncleaned.until_restart || entry.directory != directory || is_offline(directory)) continue;
+    ++all.partitions;
+    if (const auto range = LogCleaner::cleanable(*entry.log, entry.log->first_dirty_offset())) all.bytes += range->cleanable_bytes;
+  }
+  return all;
 }
 
 uint64_t LogManager::bytes_above_reserve(size_t directory, uint64_t needed) {
@@ -339,8 +378,7 @@ std::vector<DirectoryCheckpoints> LogManager::checkpoints() const {
     DirectoryCheckpoints& part = parts[static_cast<size_t>(entry.directory)];
     part.recovery_point[partition] = log.recovery_point();
     part.high_watermark[partition] = log.high_watermark();
-    // Also where it is compacted no more: a recovery must know that what lies below has gaps.
-    if (log.first_dirty_offset() > 0) part.cleaner[partition] = log.first_dirty_offset();
+    if (log.config().cleanup_compact && log.first_dirty_offset() > 0) part.cleaner[partition] = log.first_dirty_offset();
     if (log.log_start_offset() > log.first_segment_offset()) part.log_start[partition] = log.log_start_offset();
   }
   // What is not open keeps what it had.

@@ -28,6 +28,8 @@
 
 namespace samsa::storage {
 
+struct Cleanable;
+
 struct LogManagerConfig {
   LogConfig defaults;                // The broker's log.* settings.
   size_t open_files = 2000;          // Handles this shard keeps open (ours; Kafka keeps all).
@@ -117,8 +119,15 @@ class LogManager {
   [[nodiscard]] bool is_full(int directory) const { return space_[static_cast<size_t>(directory)]->full(); }
   // Compacts the log that needs it most (past max.compaction.lag.ms first, then the greatest dirty ratio above its
   // min.cleanable.dirty.ratio); whether there was one. Called every log.cleaner.backoff.ms, again at once while it says true. Each call is one
-  // "cleaner thread" of this shard.
+  // "cleaner thread" of this shard. A log whose round fails keeps its first dirty offset, since keys that no map has seen must not count as
+  // clean: for want of room it is tried again after a while, a failing disk takes the directory offline, damage makes it uncleanable.
   io::Task<bool> clean_dirtiest();
+  // Logs of the directory that are not compacted any more until the next start, because a round found damage in them.
+  struct Uncleanable {
+    size_t partitions = 0;
+    uint64_t bytes = 0;  // That wait to be compacted.
+  };
+  [[nodiscard]] Uncleanable uncleanable(int directory) const;
   // log.cleaner.dedupe.buffer.size, ...io.buffer.size and ...io.max.bytes.per.second of one cleaning, from the next one on.
   void set_cleaner_limits(const CleanerOptions& limits) { config_.cleaner = limits; }
   // What the checkpoint files of each directory say of this shard's logs.
@@ -139,9 +148,16 @@ class LogManager {
   [[nodiscard]] LogContext& context() { return context_; }
 
  private:
+  // Why a log is not compacted now.
+  struct Uncleaned {
+    bool until_restart = false;     // Damage.
+    io::MonoTime again;             // Not before.
+    std::chrono::minutes pause{0};  // Before `again`; doubled each time.
+  };
   struct Entry {
     std::unique_ptr<Log> log;
     int directory = 0;
+    Uncleaned uncleaned = {};
   };
   struct Doomed {
     std::string path;
@@ -176,6 +192,8 @@ class LogManager {
   void sync_file_systems(std::vector<bool>& clean);
   [[nodiscard]] uint64_t bytes_above_reserve(size_t directory, uint64_t needed);
   void note_failure(Log& log, const Error& error);
+  std::optional<TopicPartition> dirtiest(Cleanable& range);
+  void note_not_cleaned(const TopicPartition& partition, const Error& error);
   io::Task<> drop_offline(int directory);
 
   io::Loop& loop_;
