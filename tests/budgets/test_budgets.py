@@ -34,11 +34,19 @@ def test_produce_on_its_shard(node, connection, near_and_far, value_bytes, calls
 
 
 def test_produce_on_another_shard(node, connection, near_and_far):
-    """One hop: a message there and one back. A shard that slept is woken, and sleeps again."""
-    request = wire.produce(TOPIC, near_and_far[1], wire.record_batch(100))
-    produce_many(connection, request, WARM)
-    cost = node.cost(lambda: produce_many(connection, request, MANY), MANY)
-    check(cost, "produce on another shard", system_calls=8 + NOISE * 3, allocator_calls=NOISE, copied_bytes=NOISE * 10, shard_messages=2 + NOISE)
+    """One hop: a message there and one back. A shard that slept is woken, and sleeps again. By turns with the connection's own shard, or the connection
+    would move to the other one."""
+    requests = [wire.produce(TOPIC, partition, wire.record_batch(100)) for partition in near_and_far]
+
+    def by_turns(count):
+        for _ in range(count // 2):
+            for request in requests:
+                produce_many(connection, request, 1)
+
+    by_turns(WARM)
+    cost = node.cost(lambda: by_turns(MANY), MANY)
+    check(cost, "produce on both shards", system_calls=6 + NOISE * 3, allocations=PRODUCE_ALLOCATIONS + 2, allocator_calls=NOISE,
+          copied_bytes=NOISE * 10, shard_messages=1 + NOISE)
 
 
 def test_pipelined_produce(node, connection, near_and_far):
@@ -56,7 +64,7 @@ def test_pipelined_produce(node, connection, near_and_far):
     bursts(WARM // burst)
     count = MANY // burst * 2
     cost = node.cost(lambda: bursts(count), count * burst)
-    check(cost, "pipelined produce", system_calls=2.5, allocator_calls=NOISE, copied_bytes=40)
+    check(cost, "pipelined produce", system_calls=2.5, allocations=PRODUCE_ALLOCATIONS + 1, allocator_calls=NOISE, copied_bytes=40, shard_messages=NOISE)
 
 
 @pytest.mark.parametrize("value_bytes, calls, copies", [(100, 4, 1.0), (14_000, 4, 1.0), (40_000, 6, 0.0), (130_000, 7, 0.0)])
@@ -65,8 +73,7 @@ def test_fetch_in_a_session(node, connection, near_and_far, value_bytes, calls, 
     with what stands around them, which costs fewer calls (copies: per byte of records)."""
     partition = near_and_far[0]
     batch = wire.record_batch(value_bytes)
-    appended = connection.call(wire.produce(TOPIC, partition, batch))
-    offset = int.from_bytes(appended[4 + 4 + 2 + len(TOPIC) + 4 + 4 + 2:][:8], "big")
+    offset = append(connection, partition, batch)
     session, size = wire.fetched(connection.call(wire.fetch(TOPIC, partition, offset, len(batch), (0, 0))), TOPIC)
     assert session != 0 and size == len(batch)
     epoch = 0
@@ -82,3 +89,65 @@ def test_fetch_in_a_session(node, connection, near_and_far, value_bytes, calls, 
     cost = node.cost(lambda: fetches(MANY), MANY)
     check(cost, f"fetch of {value_bytes} bytes", system_calls=calls + NOISE * 3, allocations=FETCH_ALLOCATIONS + 1, allocator_calls=1 + NOISE,
           copied_bytes=copies * len(batch) + NOISE * 10, shard_messages=NOISE)
+
+
+def append(connection, partition, batch):
+    """The offset of the batch."""
+    answer = connection.call(wire.produce(TOPIC, partition, batch))
+    assert wire.produce_error(answer, TOPIC) == 0
+    return int.from_bytes(answer[4 + 4 + 2 + len(TOPIC) + 4 + 4 + 2:][:8], "big")
+
+
+def test_fetch_by_topic_id(node, connection, near_and_far):
+    """As clients of today ask: nothing of the allocator, no byte copied."""
+    partition = near_and_far[0]
+    batch = wire.record_batch(40_000)
+    offset, topic = append(connection, partition, batch), node.topic_id(TOPIC)
+    session, size = wire.fetched_by_id(connection.call(wire.fetch_by_id(topic, partition, offset, len(batch), (0, 0))))
+    assert session != 0 and size == len(batch)
+    epoch = 0
+
+    def fetches(count):
+        nonlocal epoch
+        for _ in range(count):
+            epoch += 1
+            answer = connection.call(wire.fetch_by_id(topic, partition, offset, len(batch), (session, epoch)))
+        assert wire.fetched_by_id(answer) == (session, len(batch))
+
+    fetches(WARM)
+    cost = node.cost(lambda: fetches(MANY), MANY)
+    check(cost, "fetch by topic id of 40000 bytes", system_calls=7 + NOISE * 3, allocations=FETCH_ALLOCATIONS + 1,
+          allocator_calls=NOISE, copied_bytes=NOISE * 10, shard_messages=NOISE)
+
+
+def test_fetch_on_another_shard(node, connection, near_and_far):
+    """One hop, a message there and one back, and one to take away what watches the partition; by turns with the connection's own shard. Memory that is
+    taken on one thread and given back on another one comes from the allocator now and then."""
+    batch, topic = wire.record_batch(40_000), node.topic_id(TOPIC)
+    requests = [wire.fetch_by_id(topic, partition, append(connection, partition, batch), len(batch), (0, -1)) for partition in near_and_far]
+
+    def by_turns(count):
+        for _ in range(count // 2):
+            for request in requests:
+                assert wire.fetched_by_id(connection.call(request)) == (0, len(batch))
+
+    by_turns(WARM)
+    cost = node.cost(lambda: by_turns(MANY), MANY)
+    check(cost, "fetch on both shards", system_calls=10.5 + NOISE * 3, allocations=FETCH_ALLOCATIONS + 6, allocator_calls=4,
+          copied_bytes=NOISE * 10, shard_messages=1.5 + NOISE)
+
+
+def test_the_counters_count(node, connection, near_and_far):
+    """A counter that stands still would keep every budget."""
+    batch = wire.record_batch(1000)
+    offset = append(connection, near_and_far[1], batch)
+
+    def work():
+        for _ in range(MANY):
+            produce_many(connection, wire.produce(TOPIC, near_and_far[0], wire.record_batch(10)), 1)
+            assert wire.fetched(connection.call(wire.fetch(TOPIC, near_and_far[1], offset, len(batch))), TOPIC)[1] == len(batch)
+
+    cost = node.cost(work, 2 * MANY)
+    print(f"\nboth: {cost}")
+    assert cost.system_calls > 3 and all(cost.calls[name] > 0.4 for name in ("epoll_wait", "recv", "sendmsg", "pread", "pwrite"))
+    assert cost.shard_messages > 0.8 and cost.allocations > 5 and cost.copied_bytes > len(batch) / 4

@@ -29,6 +29,27 @@ def fetch(topic: str, partition: int, offset: int, max_bytes: int, session: tupl
     return rawwire.request(FETCH, 11, body + struct.pack(">i", 0) + rawwire.string(""))
 
 
+def fetch_by_id(topic_id: bytes, partition: int, offset: int, max_bytes: int, session: tuple[int, int]) -> bytes:
+    """Version 13, as clients of today send it."""
+    body = struct.pack(">iiiibii", -1, 30000, 1, max_bytes, 0, *session)
+    body += b"\x02" + topic_id + b"\x02" + struct.pack(">iiqiqi", partition, -1, offset, -1, -1, max_bytes) + b"\0" + b"\0"
+    return rawwire.request(FETCH, 13, body + b"\x01" + b"\x01" + b"\0", flexible=True)
+
+
+def fetched_by_id(answer: bytes) -> tuple[int, int]:
+    """(session id, bytes of records) of the answer for one partition."""
+    read = rawwire.Answer(answer, flexible=True)
+    read.tags()
+    _, error, session = read.take(">ihi")
+    assert error == 0 and read.varint() - 1 == 1
+    read.take(">16s")
+    assert read.varint() - 1 == 1
+    _, error, _, _, _ = read.take(">ihqqq")
+    assert error == 0 and read.varint() <= 1
+    read.take(">i")
+    return session, read.varint() - 1
+
+
 def fetched(answer: bytes, topic: str) -> tuple[int, int]:
     """(session id, bytes of records) of the answer for one partition."""
     at = 4 + 4

@@ -410,7 +410,7 @@ void Fetching::shape_answer() {
                                      : response_.responses.back().topic.view() == item.wanted->topic);
     if (!same_topic) {
       auto& topic = response_.responses.emplace_back();
-      topic.topic = item.wanted->topic;
+      if (!by_id()) topic.topic = item.wanted->topic;  // Else nobody sees it, and it would cost the allocator a call.
       topic.topic_id = item.wanted->topic_id;
     }
     const bool has_data = !item.dropped && item.read.log.size() > 0;
