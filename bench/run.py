@@ -6,7 +6,7 @@
     ./dev bench produce latency      only rows whose name begins so
     ./dev bench cluster              the rows of three nodes
     ./dev bench list                 the rows
-    ./dev bench --long [minutes]     steady load for an hour: is the last minute as good as the first?
+    ./dev bench --long [minutes]     steady load for an hour, or so many minutes: is its end as good as its beginning?
     ./dev bench micro [filter]       micro benchmarks (Google Benchmark), each beside the least its work could take
 
 Writes build/bench/result.md, result.json and plots (*.svg). The machine may be busy with other things: believe CPU time and ratios, not wall

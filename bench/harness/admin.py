@@ -14,15 +14,11 @@ def create(connection, names, partitions, replicas, configs):
         body += string(name) + struct.pack(">ihii", partitions, replicas, 0, len(configs))
         for key, value in configs.items():
             body += string(key) + string(str(value))
-    answer = connection.call(request(CREATE_TOPICS, 2, body + struct.pack(">i?", 240_000, False)))
-    count, at = struct.unpack_from(">i", answer, 8)[0], 12
-    for _ in range(count):
-        (length,) = struct.unpack_from(">h", answer, at)
-        at += 2 + length
-        error, text = struct.unpack_from(">hh", answer, at)
-        at += 4 + max(text, 0)
+    answer = rawwire.Answer(connection.call(request(CREATE_TOPICS, 2, body + struct.pack(">i?", 240_000, False))))
+    answer.take(">i")
+    for _, error, text in answer.array(lambda: (answer.string(), answer.take(">h"), answer.string())):
         if error:
-            raise RuntimeError(f"CreateTopics: error {error} {answer[at - max(text, 0):at]}")
+            raise RuntimeError(f"CreateTopics: error {error} {text}")
 
 
 def delete(connection, names):
@@ -32,39 +28,27 @@ def delete(connection, names):
 
 def metadata(connection, names):
     """(broker ids, {topic: [(error, partition, leader, isr)]}) by Metadata v1."""
-    answer = connection.call(request(METADATA, 1, struct.pack(">i", len(names)) + b"".join(string(name) for name in names)))
-    at = 4
+    body = struct.pack(">i", len(names)) + b"".join(string(name) for name in names)
+    answer = rawwire.Answer(connection.call(request(METADATA, 1, body)))
 
-    def take(layout):
-        nonlocal at
-        values = struct.unpack_from(layout, answer, at)
-        at += struct.calcsize(layout)
-        return values[0] if len(values) == 1 else values
+    def broker():
+        number, _, _, _ = answer.take(">i"), answer.string(), answer.take(">i"), answer.string()
+        return number
 
-    def text():
-        nonlocal at
-        length = take(">h")
-        at += max(length, 0)
-        return answer[at - max(length, 0):at].decode()
+    def partition():
+        error, index, leader = answer.take(">hii")
+        answer.array(">i")
+        return error, index, leader, tuple(answer.array(">i"))
 
-    brokers = []
-    for _ in range(take(">i")):
-        brokers.append(take(">i"))
-        text(), take(">i"), text()
-    take(">i")
-    topics = {}
-    for _ in range(take(">i")):
-        take(">h")
-        name = text()
-        take(">?")
-        rows = []
-        for _ in range(take(">i")):
-            error, index, leader = take(">hii")
-            take(f">{take('>i')}i")
-            isr = take(f">{count}i") if (count := take(">i")) else ()
-            rows.append((error, index, leader, isr if isinstance(isr, tuple) else (isr,)))
-        topics[name] = rows
-    return brokers, topics
+    def topic():
+        answer.take(">h")
+        name = answer.string()
+        answer.take(">?")
+        return name, answer.array(partition)
+
+    brokers = answer.array(broker)
+    answer.take(">i")
+    return brokers, dict(answer.array(topic))
 
 
 def wait_for_leaders(connection, names, partitions, isr=1, seconds=240):

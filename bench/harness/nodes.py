@@ -3,9 +3,11 @@
 A row sees a `Side`: topics, loads with what they cost its brokers, memory. CPU is that of the broker processes, user and system, by the
 system's own clock of a process (nanoseconds, ended threads included); memory is resident size.
 """
+import contextlib
 import itertools
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -174,6 +176,23 @@ class Side:
 
     def resident_mb(self):
         return sum(resident_mb(pid) for pid in self.pids())
+
+    @contextlib.contextmanager
+    def watched_memory(self):
+        """Gives a list whose one figure is the most memory seen so far, in MB, looked at fifty times a second."""
+        most, over = [0.0], threading.Event()
+
+        def watch():
+            while not over.wait(0.02):
+                most[0] = max(most[0], self.resident_mb())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            yield most
+        finally:
+            over.set()
+            watcher.join()
 
     def open_files(self):
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())

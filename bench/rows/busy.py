@@ -1,10 +1,8 @@
 """Work beside work: a cold log read while others write, retention, compaction, more load than the memory setting allows."""
 import os
-import threading
 import time
 
 from harness import loads
-from harness.nodes import resident_mb
 from harness.row import percentiles, row, stage, volume
 
 
@@ -61,22 +59,10 @@ def overload(side):
     side.format()
     side.start()
     topic, other = side.topic(8), side.topic(1)
-    peak, over = [0.0], threading.Event()
-
-    def watch():
-        while not over.is_set():
-            peak[0] = max(peak[0], sum(resident_mb(pid) for pid in side.pids()))
-            time.sleep(0.02)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    with side.watched_memory() as peak:
         quiet = loads.start_wire("produce", side.bootstrap, other, rate=50, seconds=8, batch=1, size=100)
         time.sleep(1)
         result = side.wire("produce", topic, seconds=5, batch=1_000_000, connections=200, inflight=4)
         small = loads.finish(quiet)
-    finally:
-        over.set()
-        watcher.join()
     return {"peak memory MB": peak[0], "MB/s": result["bytes"] / 1e6 / result["seconds"], "CPU s/GB": result["cpu"] / (result["bytes"] / 1e9)} | \
         percentiles(result) | {name + " of a quiet client": figure for name, figure in percentiles(small).items()}

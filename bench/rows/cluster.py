@@ -19,6 +19,14 @@ def replicated(name, target=None, partitions=6, **options):
 replicated("produce 1 KiB, lz4, batch 128 KiB, acks=all", {"CPU s/GB": 3}, records=200_000, seconds=15, batch=131072, codec="lz4")
 replicated("produce 1 KiB, batch 16 KiB, acks=all", records=150_000, seconds=15)
 replicated("produce 1 KiB, batch 16 KiB, acks=all, 50 connections", records=150_000, seconds=15, connections=50)
+replicated("produce 1 KiB, idempotent, acks=all", records=150_000, seconds=15, idempotent=1)
+
+
+@row("three nodes: consume 1 KiB", stage=THREE)
+def _(side):
+    topic = side.topic(6)
+    side.wire("produce", topic, records=300_000, seconds=30, batch=131072)
+    return volume(side.wire("consume", topic, records=300_000))
 
 
 @row("three nodes: end to end, 1,000/s, acks=all, librdkafka", stage=THREE, main="p99 ms")

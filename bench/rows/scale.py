@@ -1,8 +1,8 @@
-"""What lies idle: connections, consumers, partitions. docs/SCALE.md says what the figures mean."""
+"""What lies idle: connections, consumers, partitions; and how throughput grows with shards. docs/SCALE.md says what the figures mean."""
 import time
 
 from harness import loads
-from harness.row import row, stage
+from harness.row import row, stage, volume
 
 ALONE = stage(alone=True)
 
@@ -84,3 +84,15 @@ def partitions(count, long=False, target=None):
 partitions(1_000)
 partitions(5_000, target={"create s": 1, "clean restart s": 0.5, "restart after kill -9 s": 1, "memory MB": 60})
 partitions(20_000, long=True)
+
+
+def shards(count):
+    """Apache Kafka's threads for network and requests beside ours, which do both."""
+    @row(f"shards: produce 1 KiB, batch 16 KiB, 50 connections, {count} of them", main="MB/s",
+         stage=stage(samsa__shards=count, num__network__threads=count, num__io__threads=count))
+    def _(side):
+        return volume(side.wire("produce", side.topic(8), records=300_000, connections=50, seconds=15))
+
+
+for number in (1, 2, 4):
+    shards(number)

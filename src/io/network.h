@@ -33,25 +33,32 @@ struct Chunk {
   const FileSlice* slice = nullptr;  // Where set, memory is unused. Must live until the write ends.
 };
 
-class Stream {
- public:
-  virtual ~Stream() = default;
-  // Some bytes, at least one; 0 at the orderly end of the stream.
-  virtual Task<Result<size_t>> read_some(MutableBytes into) = 0;
-  // All the chunks, in order. The memory must live until the write ends.
-  virtual Task<Result<void>> write(std::span<const Chunk> chunks) = 0;
-  virtual void close() = 0;
-  // The peer's literal address, without a name look-up.
-  [[nodiscard]] virtual const Address& peer() const = 0;
-  [[nodiscard]] virtual const Address& local() const = 0;
-};
-
-// A connection that was accepted and is not yet bound to a shard.
+// A connection that is bound to no shard: just accepted, or given up by the shard that had it. Its end closes the connection.
 class AcceptedStream {
  public:
   virtual ~AcceptedStream() = default;
   // The peer's literal address.
   [[nodiscard]] virtual Address peer() const = 0;
+};
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Some bytes, at least one; 0 at the orderly end of the stream.
+  virtual Task<Result<size_t>> read_some(MutableBytes into) = 0;
+  // Whether read_some may have something at once, its end or an error included; and the wait for that, for readers that want no memory while
+  // they wait. It counts as a read.
+  [[nodiscard]] virtual bool may_read() const = 0;
+  virtual Task<> readable() = 0;
+  // All the chunks, in order. The memory must live until the write ends.
+  virtual Task<Result<void>> write(std::span<const Chunk> chunks) = 0;
+  virtual void close() = 0;
+  // Gives the connection up, for Network::attach of another shard; this stream is closed from then on. Nullptr where it is closed already.
+  // Nothing may be under way on it, and what has been read of it is the caller's to hand on.
+  virtual std::unique_ptr<AcceptedStream> detach() = 0;
+  // The peer's literal address, without a name look-up.
+  [[nodiscard]] virtual const Address& peer() const = 0;
+  [[nodiscard]] virtual const Address& local() const = 0;
 };
 
 class Listener {
@@ -71,7 +78,7 @@ class Network {
   virtual Result<std::unique_ptr<Listener>> listen(const Address& address) = 0;
   // Connects within the time.
   virtual Task<Result<std::unique_ptr<Stream>>> connect(const Address& address, Duration timeout) = 0;
-  // Takes an accepted connection over to this shard.
+  // Takes a connection that was accepted, or detached from another shard of the machine, over to this one.
   virtual std::unique_ptr<Stream> attach(std::unique_ptr<AcceptedStream> accepted) = 0;
 };
 

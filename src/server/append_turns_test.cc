@@ -60,5 +60,32 @@ TEST_F(AppendTurnsTest, ModestRequestsOfOneRoundShareIt) {
   EXPECT_EQ(appended_.back(), 'b');
 }
 
+// One that sends again as soon as it is answered, for ever, does not keep another from its turn.
+TEST_F(AppendTurnsTest, AFloodThatSendsAgainDoesNotOvertake) {
+  for (uint64_t connection = 1; connection <= 3; ++connection) start(connection, kLarge, 'f');
+  start(9, kLarge, 'q');
+  for (int again = 0; again < 20; ++again) start(1 + static_cast<uint64_t>(again) % 3, kLarge, 'f');
+  EXPECT_TRUE(world_.run_until([this] { return appended_.size() == started_; }, std::chrono::seconds(1)));
+  EXPECT_EQ(appended_.find('q'), 3U);
+}
+
+TEST_F(AppendTurnsTest, ANewRoundHasItsShareAgain) {
+  start(1, kLarge, 'a');
+  const auto later = [this]() -> io::Task<> {
+    co_await io::sleep_for(loop(), std::chrono::milliseconds(1));
+    start(2, kLarge, 'b');
+    EXPECT_EQ(appended_, "ab");
+  };
+  EXPECT_TRUE(world_.run_task(loop(), later(), std::chrono::seconds(1)));
+}
+
+TEST_F(AppendTurnsTest, UpToFourKibibytesIsSmall) {
+  start(1, kLarge, 'a');
+  start(2, AppendTurns::kSmallBytes, 'b');
+  start(3, AppendTurns::kSmallBytes + 1, 'c');
+  EXPECT_EQ(appended_, "ab");
+  EXPECT_TRUE(world_.run_until([this] { return appended_.size() == started_; }, std::chrono::seconds(1)));
+}
+
 }  // namespace
 }  // namespace samsa::server

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "protocol/api/fetch.h"
-#include "protocol/api/produce.h"
+#include "server/node.h"
 #include "server/shard.h"
 
 namespace samsa::server {
@@ -21,6 +21,27 @@ Connection::Connection(Shard& shard, std::unique_ptr<io::Stream> stream, Connect
       running_(shard.loop()),
       last_activity_(shard.loop().now()) {
   metrics_.created.add();
+}
+
+Connection::Connection(Shard& shard, std::unique_ptr<io::Stream> stream, Baggage baggage)
+    : shard_(shard),
+      stream_(std::move(stream)),
+      info_(std::move(baggage.info)),
+      metrics_(shard.metrics().listener(info_.listener)),
+      reader_(*stream_, shard.blocks(), shard.settings().socket_request_max_bytes),
+      running_(shard.loop()),
+      home_(baggage.home),
+      last_activity_(shard.loop().now()) {
+  ++metrics_.moved_here;
+  reader_.begin_with(baggage.received);
+  if (baggage.fetch_session != nullptr) shard.fetch_sessions().put(std::move(baggage.fetch_session));
+}
+
+Connection::Baggage Connection::pack() {
+  SAMSA_ASSERT(moves_to_ >= 0 && !std::exchange(closed_, true));
+  --metrics_.moved_here;
+  auto session = info_.fetch_session == 0 ? nullptr : shard_.fetch_sessions().take(info_.fetch_session);
+  return {stream_->detach(), std::move(info_), reader_.take_rest(), home_, std::move(session)};
 }
 
 Connection::~Connection() { SAMSA_ASSERT(exchanges_.empty() || shard_.loop().tearing_down()); }
@@ -48,21 +69,29 @@ void Connection::give_up(std::string_view why) {
 }
 
 io::Task<> Connection::run() {
-  Turn turn;
-  while (!closed_ && co_await serve_next(turn)) {
-    if (turn.requests >= kTurnRequests || turn.bytes >= kTurnBytes) {
-      turn = {};
-      co_await io::yield(shard_.loop(), io::Priority::kBulk);
-    }
+  while (!closed_ && co_await serve_next()) {
+    if (turn_.take_over()) co_await io::yield(shard_.loop(), io::Priority::kBulk);
+    if (co_await is_to_move()) break;
   }
   // What is under way still runs to its end; its answers go out if the peer only stopped sending sense.
   co_await running_.join();
-  close();
+  if (closed_) moves_to_ = -1;
+  if (moves_to_ < 0) close();
   exchanges_.clear();
 }
 
+io::Task<bool> Connection::is_to_move() {
+  const int wish = home_.wish();
+  if (wish < 0 || closed_ || muted_until_ > shard_.loop().now()) co_return false;
+  home_.settle();
+  Shard& there = shard_.node().shard(wish);
+  auto ask = [&there, here = shard_.connection_count()]() -> io::Task<bool> { co_return there.has_room_for_another(here); };
+  if (co_await io::call_on(shard_.loop(), there.loop(), ask)) moves_to_ = wish;
+  co_return moves_to_ >= 0;
+}
+
 // Reads, starts or runs one request. False when the connection is to end.
-io::Task<bool> Connection::serve_next(Turn& turn) {
+io::Task<bool> Connection::serve_next() {
   co_await pause_if_throttled();
   auto frame = co_await reader_.next();
   if (!frame) {
@@ -72,9 +101,7 @@ io::Task<bool> Connection::serve_next(Turn& turn) {
     co_return false;
   }
   last_activity_ = shard_.loop().now();
-  if (turn.at != last_activity_) turn = {.at = last_activity_};  // It has waited: others had theirs.
-  ++turn.requests;
-  turn.bytes += frame->content.size();
+  turn_.count(last_activity_, frame->content.size());
   metrics_.requests.add();
   metrics_.bytes_in.add(frame->content.size() + 4);
   auto exchange = open_exchange(std::move(*frame));
@@ -132,16 +159,6 @@ io::Task<> Connection::run_exchange(Exchange& exchange) {
   co_await write_answers();
 }
 
-namespace {
-// A broker that stops leads nothing any more. Produce before version 10 has no place for the new leader (KIP-951): the end of the connection makes such
-// a client look for it at once; librdkafka else does so after topic.metadata.refresh.fast.interval.ms.
-bool sends_producer_away(const RequestContext& context) {
-  if (context.header.api_key != protocol::ProduceRequest::kApiKey || context.version() >= 10) return false;
-  const auto* own = context.shard.image()->broker(context.shard.settings().node_id);
-  return own != nullptr && own->in_controlled_shutdown;
-}
-}  // namespace
-
 // Writes the answers that are due, as many as are ready in one go. One writer at a time.
 io::Task<> Connection::write_answers() {
   writing_ = true;
@@ -157,7 +174,7 @@ io::Task<> Connection::write_answers() {
       Exchange& exchange = *exchanges_[ready++];
       end = exchange.context.close_connection;
       if (end || exchange.context.no_response) continue;
-      away = sends_producer_away(exchange.context);
+      away = away || exchange.context.ends_connection;
       metrics_.responses.add();
       exchange.answer.append_chunks(chunks);
       bytes += exchange.answer.size();
@@ -191,6 +208,7 @@ void Connection::record(Exchange& exchange, io::MonoTime write_started, io::Mono
   times.waited = context.waited;
   auto slot = static_cast<size_t>(context.header.api_key);
   if (slot == protocol::FetchRequest::kApiKey) slot = context.from_follower ? ShardMetrics::kFetchFollower : ShardMetrics::kFetchConsumer;
+  home_.note(context.place, shard_.index());
   RequestMetrics& metrics = shard_.metrics().requests(slot);
   metrics.count_version(context.version());
   metrics.record(times, exchange.frame_bytes, context.throttle_ms);

@@ -4,8 +4,8 @@
 // earlier Produces still wait for replication; each starts in the order of arrival and runs to its append without suspending, or
 // waits for its turn there in that order (AppendTurns), so batches of a producer reach the log in order. Answers leave in the order of the
 // requests.
-// At most kMaxInFlight requests are under way; after kTurnRequests requests or kTurnBytes bytes without a pause the connection goes
-// on as bulk work (io::Priority), behind the others of the shard. Whatever a client sends that cannot be parsed ends the connection with a log line.
+// At most kMaxInFlight requests are under way; after a Turn without a pause the connection goes on as bulk work (io::Priority), behind the
+// others of the shard. It may move to the shard of its partitions (Home), between two requests. Whatever a client sends that cannot be parsed ends the connection with a log line.
 // Facts: docs/formats/wire.md "Connection semantics"; KIP-219 (throttling).
 #pragma once
 
@@ -19,20 +19,37 @@
 #include "protocol/codec.h"
 #include "protocol/headers.h"
 #include "server/dispatch.h"
+#include "server/fetch_session.h"
 #include "server/frame_reader.h"
+#include "server/home.h"
 #include "server/request_context.h"
 #include "server/shard_metrics.h"
+#include "server/turn.h"
 
 namespace samsa::server {
 
 class Connection {
  public:
+  // What goes to another shard.
+  struct Baggage {
+    std::unique_ptr<io::AcceptedStream> stream;
+    ConnectionInfo info;
+    Buffer received;  // Of the next requests.
+    Home home;
+    std::shared_ptr<FetchSession> fetch_session;  // Or nullptr.
+  };
+
   Connection(Shard& shard, std::unique_ptr<io::Stream> stream, ConnectionInfo info);
+  // One that comes from another shard.
+  Connection(Shard& shard, std::unique_ptr<io::Stream> stream, Baggage baggage);
   ~Connection();
   Connection(const Connection&) = delete;
 
-  // Serves until the peer leaves, an error ends it or close() is called; resumes when every request under way has ended.
+  // Serves until the peer leaves, an error ends it, close() is called or it is to move; resumes when every request under way has ended.
   io::Task<> run();
+  // After run(): the shard to move to, -1 where the connection has ended; and what to take there, once.
+  [[nodiscard]] int moves_to() const { return moves_to_; }
+  [[nodiscard]] Baggage pack();
   void close();
   // Closes if nothing came or went since `before`, as the calls of this function see it: the peer sends nothing, takes nothing, or waits
   // for an answer for longer than any connection may be silent. As in Kafka.
@@ -41,8 +58,6 @@ class Connection {
 
  private:
   static constexpr size_t kMaxInFlight = 64;
-  static constexpr size_t kTurnRequests = 32;
-  static constexpr size_t kTurnBytes = 256 << 10;
 
   // One request from its frame to the end of its answer's write.
   struct Exchange {
@@ -55,13 +70,8 @@ class Connection {
     size_t frame_bytes = 0;
   };
 
-  // What was served without a pause, in one round of the loop.
-  struct Turn {
-    io::MonoTime at;
-    size_t requests = 0;
-    size_t bytes = 0;
-  };
-  io::Task<bool> serve_next(Turn& turn);
+  io::Task<bool> serve_next();
+  io::Task<bool> is_to_move();
   std::unique_ptr<Exchange> open_exchange(Frame frame);
   io::Task<> run_exchange(Exchange& exchange);
   io::Task<> write_answers();
@@ -80,6 +90,9 @@ class Connection {
   io::TaskGroup running_;
   io::Signal changed_;  // An exchange left the queue, or the connection closed.
   std::vector<io::Chunk> chunks_;  // Of the answers that are being written.
+  Turn turn_;
+  Home home_;
+  int moves_to_ = -1;
   bool writing_ = false;
   bool closed_ = false;
   io::MonoTime last_activity_;

@@ -154,5 +154,110 @@ TEST(Connection, ManyThatComeAndGoLeaveNothing) {
   });
 }
 
+// ---- Moving
+
+size_t on_shard(TestSite& site, int shard) { return site.node->shard(shard).connection_count(); }
+
+// A connection, and a partition of "events" that lies on the shard where it does not.
+struct Abroad {
+  std::unique_ptr<RawClient> client;
+  int shard = 0;  // The partition's.
+  PartitionIndex partition = 0;
+  size_t there_before = 0;
+  [[nodiscard]] bool has_moved(TestSite& site) const { return on_shard(site, shard) == there_before + 1; }
+};
+
+io::Task<Abroad> go_abroad(TestSite& site) {
+  Abroad abroad;
+  const size_t before = on_shard(site, 0);
+  abroad.client = co_await site.connect();
+  EXPECT_TRUE(co_await abroad.client->call(protocol::ApiVersionsRequest{}, 0));
+  abroad.shard = on_shard(site, 0) > before ? 1 : 0;
+  while (site.node->shard_of("events", abroad.partition) != abroad.shard) ++abroad.partition;
+  abroad.there_before = on_shard(site, abroad.shard);
+  co_return abroad;
+}
+
+Buffer one_record(const std::string& value) {
+  return *protocol::single_record_batch({}, 1'700'000'000'000, std::nullopt, as_bytes(value));
+}
+
+// Requests that are under way, and half received, are answered in their order all the while.
+TEST(Connection, MovesToTheShardOfItsPartition) {
+  TestSite site;
+  site.run([&]() -> io::Task<> {
+    co_await site.create("events", 16);
+    const Abroad abroad = co_await go_abroad(site);
+    const int first = abroad.client->correlation() + 1;
+    constexpr int kRequests = 200;
+    constexpr int kUnderWay = 7;
+    for (int i = 0; i < kRequests + kUnderWay; ++i) {
+      if (i < kRequests) EXPECT_TRUE(co_await abroad.client->send_request(produce_request("events", abroad.partition, one_record(std::to_string(i))), 9));
+      if (i < kUnderWay) continue;
+      const auto frame = co_await abroad.client->receive();
+      if (!frame) co_return (void)(ADD_FAILURE() << "answer " << i - kUnderWay << ": " << frame.error().text());
+      const auto answer = RawClient::parse<protocol::ProduceRequest>(*frame, 9, first + i - kUnderWay);
+      EXPECT_TRUE(answer && answer->responses.at(0).partition_responses.at(0).base_offset == i - kUnderWay);
+    }
+    EXPECT_TRUE(abroad.has_moved(site));
+    EXPECT_EQ(strangers(site), 1);
+    abroad.client->close();
+    EXPECT_TRUE(co_await are_gone(site, 5s));
+    EXPECT_EQ(on_shard(site, 0) + on_shard(site, 1), 1u);
+  });
+}
+
+TEST(Connection, MovesWithItsFetchSession) {
+  TestSite site;
+  site.run([&]() -> io::Task<> {
+    co_await site.create("events", 16);
+    const Abroad abroad = co_await go_abroad(site);
+    auto request = TestSite::fetch_request("events", abroad.partition, 0);
+    request.session_epoch = 0;
+    const auto opened = co_await abroad.client->call(request, 12);
+    EXPECT_TRUE(opened && opened->session_id != 0);
+    request.session_id = opened->session_id;
+    request.topics.clear();
+    for (int i = 0; i < 100; ++i) {
+      ++request.session_epoch;
+      const auto answer = co_await abroad.client->call(request, 12);
+      EXPECT_TRUE(answer && answer->error_code == 0 && answer->session_id == request.session_id) << i;
+    }
+    EXPECT_TRUE(abroad.has_moved(site));
+    EXPECT_EQ(site.node->shard(abroad.shard).fetch_sessions().size(), 1u);
+    EXPECT_EQ(site.node->shard(1 - abroad.shard).fetch_sessions().size(), 0u);
+  });
+}
+
+// All clients of one partition do not end up on its shard: it serves no more of them than the others, unless it has little to do.
+TEST(Connection, MovesOnlyWhereThereIsRoom) {
+  TestSite site;
+  site.run([&]() -> io::Task<> {
+    co_await site.create("events", 16);
+    std::vector<Abroad> all;
+    for (int i = 0; i < 9; ++i) all.push_back(co_await go_abroad(site));
+    for (int i = 0; i < 100; ++i) {
+      for (const auto& one : all) EXPECT_TRUE(co_await one.client->call(produce_request("events", all[0].partition, one_record("x")), 9));
+    }
+    EXPECT_EQ(on_shard(site, all[0].shard), 6u);  // Of ten: the last that came found as many on both.
+  });
+}
+
+// A node stops while connections move.
+TEST(Connection, MovesOfANodeThatStopsEnd) {
+  for (int requests = 25; requests < 45; ++requests) {
+    TestSite site;
+    std::unique_ptr<RawClient> left;
+    site.run([&]() -> io::Task<> {
+      co_await site.create("events", 16);
+      Abroad abroad = co_await go_abroad(site);
+      for (int i = 0; i < requests; ++i) {
+        EXPECT_TRUE(co_await abroad.client->send_request(produce_request("events", abroad.partition, one_record("x")), 9));
+      }
+      left = std::move(abroad.client);
+    });
+  }
+}
+
 }  // namespace
 }  // namespace samsa::server

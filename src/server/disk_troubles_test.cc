@@ -1,5 +1,7 @@
 // Disks that are slow or full, in whole simulated nodes: a partition that recovers for long holds up no other one, and a follower without room
 // pauses, leaves the ISR, loses nothing and comes back.
+#include "protocol/api/alter_replica_log_dirs.h"
+#include "protocol/api/delete_records.h"
 #include "protocol/api/delete_topics.h"
 #include "server/test_cluster.h"
 
@@ -53,6 +55,18 @@ struct Troubles {
     run(produce(node, partition, std::move(value), error));
     return error;
   }
+  io::Task<> delete_topic() {
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      protocol::DeleteTopicsRequest request;
+      request.topic_names.emplace_back("events");
+      request.timeout_ms = 10'000;
+      const auto answer = co_await client.call_any(request, 5);
+      if (!answer) continue;  // The connection of before a crash.
+      EXPECT_EQ((*answer)->responses.at(0).error_code, 0);
+      co_return;
+    }
+    ADD_FAILURE() << "not deleted";
+  }
   // What the replica has is what was acknowledged, and perhaps more.
   void check(size_t node, int partition) {
     std::map<Offset, std::string> found;
@@ -94,6 +108,38 @@ TEST(DiskTroubles, APartitionThatRecoversForLongHoldsUpNoOther) {
   t.check(0, 1);
 }
 
+// The checkpoint files go by names. What they say of a topic that was deleted is not for the next one that is called so.
+TEST(DiskTroubles, ATopicInheritsNothingOfADeletedOneOfItsName) {
+  Troubles t({"broker,controller"});
+  t.create("events", {{1}});
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(t.produce(0, 0, "old " + std::to_string(i)), ErrorCode::kNone);
+  t.run([](Troubles& self) -> io::Task<> {
+    protocol::DeleteRecordsRequest request;
+    request.timeout_ms = 10'000;
+    auto& topic = request.topics.emplace_back();
+    topic.name = "events";
+    topic.partitions.emplace_back().offset = 15;
+    const auto answer = co_await self.client.call_any(request, 2);
+    EXPECT_TRUE(answer && (*answer)->topics.at(0).partitions.at(0).error_code == 0);
+  }(t));
+  t.cluster.sim.run_for(130s);  // Checkpoints are written.
+  t.run(t.delete_topic());
+  t.acknowledged.clear();
+  t.create("events", {{1}});
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(t.produce(0, 0, "new " + std::to_string(i)), ErrorCode::kNone);
+  EXPECT_EQ(t.acknowledged[0].begin()->first, 0);
+  io::sim::Faults kill;
+  kill.power_fails = false;
+  t.cluster.sim.faults() = kill;
+  t.cluster.crash(0);
+  t.cluster.restart(0);
+  EXPECT_TRUE(t.cluster.sim.run_until([&] { return t.cluster.all_started(2); }, 20s));
+  (void)t.produce(0, 0, "perhaps");  // The first call finds the connection of before the crash.
+  EXPECT_EQ(t.produce(0, 0, "new again"), ErrorCode::kNone);
+  t.check(0, 0);
+  EXPECT_GE(t.acknowledged[0].size(), 6u);
+}
+
 TEST(DiskTroubles, ATopicThatIsDeletedWhileItRecoversGoes) {
   Troubles t({"broker,controller"}, {{"log.segment.delete.delay.ms", "1000"}});
   t.create("events", {{1}});
@@ -106,18 +152,7 @@ TEST(DiskTroubles, ATopicThatIsDeletedWhileItRecoversGoes) {
   disk.slow_reads["/events-0/"] = 30s;
   t.cluster.restart(0);
   EXPECT_TRUE(t.cluster.sim.run_until([&] { return t.cluster.all_started(2); }, 20s));
-  t.run([](Troubles& self) -> io::Task<> {
-    for (int attempt = 0; attempt < 2; ++attempt) {
-      protocol::DeleteTopicsRequest request;
-      request.topic_names.emplace_back("events");
-      request.timeout_ms = 10'000;
-      const auto answer = co_await self.client.call_any(request, 5);
-      if (!answer) continue;  // The connection of before the crash.
-      EXPECT_EQ((*answer)->responses.at(0).error_code, 0);
-      co_return;
-    }
-    ADD_FAILURE() << "not deleted";
-  }(t));
+  t.run(t.delete_topic());
   EXPECT_NE(disk.find("/data/events-0"), nullptr);
   t.cluster.sim.run_for(120s);
   EXPECT_EQ(disk.find("/data/events-0"), nullptr);
@@ -164,6 +199,81 @@ TEST(DiskTroubles, AFollowerWithoutRoomPausesAndComesBack) {
   t.cluster.sim.run_for(1s);
   t.check(1, 0);
   t.check(0, 0);
+}
+
+// A follower without room asks with a limit of 0. That the first batch comes whole, however large, is for those who would stand still.
+TEST(DiskTroubles, ALeaderSendsNothingToAFollowerThatAsksForNothing) {
+  Troubles t({"broker,controller", "broker"});
+  t.create("events", {{1, 2}});
+  EXPECT_EQ(t.produce(0, 0, "a value"), ErrorCode::kNone);
+  const auto bytes = [&](int32_t replica, int32_t limit) {
+    size_t found = SIZE_MAX;
+    t.run([](Troubles& self, int32_t replica, int32_t limit, size_t& found) -> io::Task<> {
+      protocol::FetchRequest request;
+      request.replica_id = replica;
+      request.max_bytes = 1 << 20;
+      request.session_epoch = -1;
+      auto& wanted = request.topics.emplace_back();
+      wanted.topic = "events";
+      wanted.partitions.emplace_back().partition_max_bytes = limit;
+      const auto answer = co_await self.client.call({"n1", 9092}, request, 11);
+      EXPECT_TRUE(answer && (*answer)->responses.at(0).partitions.at(0).error_code == 0);
+      if (answer) found = (*answer)->responses.at(0).partitions.at(0).records.memory.view().size();
+    }(t, replica, limit, found));
+    return found;
+  };
+  EXPECT_EQ(bytes(2, 0), 0u);
+  EXPECT_GT(bytes(2, 1), 0u);
+  EXPECT_GT(bytes(-1, 0), 0u);
+}
+
+// The answer to AlterReplicaLogDirs for events-0, and how long it took.
+std::pair<ErrorCode, io::Duration> alter(Troubles& t, const std::string& directory) {
+  std::pair<ErrorCode, io::Duration> found{ErrorCode::kUnknownServerError, {}};
+  t.run([](Troubles& self, std::string directory, std::pair<ErrorCode, io::Duration>& found) -> io::Task<> {
+    const io::World world = self.client.world();
+    auto connection = co_await client::Connection::open(world, {"n1", 9092}, {});
+    EXPECT_TRUE(connection);
+    if (!connection) co_return;
+    protocol::AlterReplicaLogDirsRequest request;
+    auto& wanted = request.dirs.emplace_back();
+    wanted.path = protocol::Text(directory);
+    auto& topic = wanted.topics.emplace_back();
+    topic.name = "events";
+    topic.partitions = {0};
+    const auto began = world.loop.now();
+    const auto answer = co_await (*connection)->call(request);
+    EXPECT_TRUE(answer) << answer.error().text();
+    if (answer) found = {error_from_wire((*answer)->results.at(0).partitions.at(0).error_code), world.loop.now() - began};
+    (*connection)->close();
+  }(t, directory, found));
+  return found;
+}
+
+// A move begun before a crash, whose copy takes long to recover: who asks anew waits for it, but gets an answer while he still listens.
+TEST(DiskTroubles, AMoveWhoseCopyRecoversForLongIsAnsweredInTime) {
+  Troubles t({"broker,controller"}, {{"log.dirs", "/data,/other"}, {"replica.alter.log.dirs.io.max.bytes.per.second", "1000"}});
+  t.create("events", {{1}});
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(t.produce(0, 0, std::string(1 << 19, 'x')), ErrorCode::kNone);
+  auto& disk = t.cluster.members[0].machine->files();
+  const std::string to = disk.find("/data/events-0") == nullptr ? "/data" : "/other";
+  EXPECT_EQ(alter(t, to).first, ErrorCode::kNone);
+  t.cluster.sim.run_for(1s);
+  io::sim::Faults kill;
+  kill.power_fails = false;
+  t.cluster.sim.faults() = kill;
+  t.cluster.crash(0);
+  disk.slow_reads["-future/"] = 100s;
+  t.cluster.restart(0);
+  EXPECT_TRUE(t.cluster.sim.run_until([&] { return t.cluster.all_started(2); }, 20s));
+  t.cluster.sim.run_for(2s);
+  const auto [error, took] = alter(t, to);
+  EXPECT_EQ(error, ErrorCode::kReplicaNotAvailable) << error_name(error);
+  EXPECT_GT(took, 10s) << "it may still come";
+  EXPECT_LT(took, 28s) << "clients give it thirty";
+  disk.slow_reads.clear();
+  t.cluster.sim.run_for(120s);
+  EXPECT_EQ(alter(t, to).first, ErrorCode::kNone);
 }
 
 }  // namespace

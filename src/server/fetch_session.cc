@@ -77,6 +77,16 @@ std::shared_ptr<FetchSession> FetchSessions::find(int32_t id) const {
   return found == sessions_.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<FetchSession> FetchSessions::take(int32_t id) {
+  auto session = find(id);
+  if (session != nullptr) remove(id);
+  return session;
+}
+
+void FetchSessions::put(std::shared_ptr<FetchSession> session) {
+  if (make_room(session->privileged_, session->size())) sessions_[session->id_] = std::move(session);
+}
+
 void FetchSessions::remove(int32_t id) { sessions_.erase(id); }
 
 }  // namespace samsa::server

@@ -1,8 +1,8 @@
 // FetchSessions: the incremental fetch sessions (KIP-227) of one shard. A session remembers which partitions a client fetches and what
 // it was last told of each, so that later requests and answers carry only what changed.
 //
-// A session lives on the shard of the connection that made it; its id says which (id modulo shards). From another shard it is not
-// found and the client starts a new one. Eviction: idle for more than 120 s; or a follower's request replaces a consumer's session;
+// A session lives on the shard of the connection that made it, and moves with that one. From another shard it is not found and the client
+// starts a new one. Ids are unique in the node: those that a shard gives are its index, modulo the number of shards. Eviction: idle for more than 120 s; or a follower's request replaces a consumer's session;
 // or a bigger session replaces one that is older than 120 s.
 // Owner: one shard. A fetch holds its session while it runs (`busy`): nobody else uses it then, and removing it only makes it unfindable.
 #pragma once
@@ -85,7 +85,9 @@ class FetchSessions {
   [[nodiscard]] std::shared_ptr<FetchSession> find(int32_t id) const;
   void remove(int32_t id);
   [[nodiscard]] size_t size() const { return sessions_.size(); }
-  [[nodiscard]] bool owns(int32_t id) const { return id % shards_ == loop_.shard(); }
+  // For a connection that moves: out of the one shard, nullptr where there is none; into the other, if there is room.
+  std::shared_ptr<FetchSession> take(int32_t id);
+  void put(std::shared_ptr<FetchSession> session);
 
  private:
   bool make_room(bool privileged, size_t partition_count);

@@ -1,5 +1,6 @@
 #include "server/frame_reader.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -14,7 +15,31 @@ bool FrameReader::has_frame() const {
   return size >= 0 && end_ - begin_ - 4 >= static_cast<size_t>(size);
 }
 
+Buffer FrameReader::take_rest() {
+  if (at_boundary()) return {};
+  Buffer rest(head_.data() + begin_, head_.data() + end_);
+  begin_ = end_;
+  return rest;
+}
+
+void FrameReader::begin_with(Bytes rest) {
+  if (rest.empty()) return;
+  SAMSA_ASSERT(at_boundary() && rest.size() <= kHeadBytes);
+  head_ = pool_.take(kHeadBytes);
+  std::ranges::copy(rest, head_.data());
+  end_ = rest.size();
+}
+
+void FrameReader::drop_head() {
+  head_ = {};
+  begin_ = end_ = 0;
+}
+
 io::Task<Result<void>> FrameReader::fill_head() {
+  if (!stream_.may_read()) {
+    if (at_boundary()) drop_head();
+    co_await stream_.readable();
+  }
   const size_t have = end_ - begin_;
   if (have == 0 && !head_.shared()) begin_ = end_ = 0;
   if (!head_ || head_.capacity() - end_ < kLowRoom) {

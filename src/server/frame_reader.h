@@ -2,7 +2,8 @@
 //
 // Small frames are views of a 4 KiB block that several frames may share; a larger frame gets a block of its own and is received
 // straight into it. After a large frame only the length of the next one is read ahead, with the frame itself where it is there already, so
-// that of large frames nothing is copied but the start of the first one. A slow half frame holds no more than its own block.
+// that of large frames nothing is copied but the start of the first one. A slow half frame holds no more than its own block, and a reader that
+// waits between two frames holds none.
 // Owned by the connection, on its shard.
 #pragma once
 
@@ -30,12 +31,16 @@ class FrameReader {
   // Whether a whole frame has been received already, so that next() will not suspend for it.
   [[nodiscard]] bool has_frame() const;
   [[nodiscard]] uint64_t received() const { return received_; }  // Bytes, since the beginning.
+  // For a connection that moves, between two frames: what has been received of the next ones, and a reader that begins with it.
+  [[nodiscard]] Buffer take_rest();
+  void begin_with(Bytes rest);
   void set_max_frame_bytes(int32_t max) { max_ = max; }
 
  private:
   static constexpr size_t kHeadBytes = 4096;
   static constexpr size_t kLowRoom = 512;  // With less room a read is not worth its system call.
   static constexpr size_t kLengthBytes = 4;
+  void drop_head();
   io::Task<Result<void>> fill_head();
   io::Task<Result<Frame>> read_large(size_t size);
 

@@ -24,8 +24,11 @@ class Pieces final : public io::Stream {
     if (front.empty()) pieces_.pop_front();
     co_return count;
   }
+  [[nodiscard]] bool may_read() const override { return true; }
+  io::Task<> readable() override { co_return; }
   io::Task<Result<void>> write(std::span<const io::Chunk>) override { co_return Result<void>{}; }
   void close() override {}
+  std::unique_ptr<io::AcceptedStream> detach() override { return nullptr; }
   [[nodiscard]] const io::Address& peer() const override { return address_; }
   [[nodiscard]] const io::Address& local() const override { return address_; }
   int reads = 0;

@@ -198,6 +198,7 @@ io::Task<Result<void>> Node::load_logs() {
   };
   co_await on_shards(worlds_[0].loop, worlds_, all, load);
   for (const auto& result : results) CO_TRY(result);
+  if (directories_->has_stale_entries()) co_await write_checkpoints_now(false);
   // What an earlier life was to remove.
   for (size_t i = 0; i < directories_->size(); ++i) shards_[0]->logs().add_doomed(static_cast<int>(i), directories_->at(i).doomed);
   logs_loaded_ = true;

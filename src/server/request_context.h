@@ -17,6 +17,7 @@
 #include "protocol/codec.h"
 #include "protocol/headers.h"
 #include "server/block_pool.h"
+#include "server/home.h"
 
 namespace samsa::server {
 
@@ -32,6 +33,7 @@ struct ConnectionInfo {
   std::string principal_type = "User";
   std::string principal_name = "ANONYMOUS";
   int32_t heartbeats_of = -1;   // The broker that sends its heartbeats over it.
+  int32_t fetch_session = 0;    // The last one that was used over it; 0: none. It goes where the connection goes.
   std::string software_name = "unknown";  // From ApiVersions, for metrics.
   std::string software_version = "unknown";
 };
@@ -72,6 +74,8 @@ struct RequestContext {
   // What the handler decides about the connection.
   bool no_response = false;       // acks=0.
   bool close_connection = false;  // After the answers before this one are out; no answer is sent for this one.
+  bool ends_connection = false;   // After this answer, once nothing else is under way.
+  int place = Home::kNowhere;     // The shard of the partitions that it was about.
   int32_t throttle_ms = 0;        // How long to leave the connection unread after the answer.
   int16_t answer_version = -1;    // ApiVersions only: write the answer in this version.
 

@@ -118,11 +118,18 @@ io::Task<> Shard::apply(const metadata::MetadataImage& before, const metadata::M
   if (!before.configs.same_as(now.configs) || !before.features.same_as(now.features)) update_cordoned(now);
   if (before.topics_by_id.same_as(now.topics_by_id)) co_return;
   std::vector<std::string> deleted;
-  for (const auto& change : metadata::diff_topics(before, now)) {
-    if (change.after == nullptr) deleted.push_back(change.before->name);
+  const auto changes = metadata::diff_topics(before, now);
+  for (const auto& change : changes) {
+    if (change.after != nullptr) continue;
+    deleted.push_back(change.before->name);
     co_await apply_topic(change, now);
-    if (change.after == nullptr) metrics_.forget_topic(change.before->name);
+    metrics_.forget_topic(change.before->name);
   }
+  co_await checkpoint_if_due();  // Before another topic takes the name.
+  for (const auto& change : changes) {
+    if (change.after != nullptr) co_await apply_topic(change, now);
+  }
+  co_await checkpoint_if_due();
   const auto* offsets = now.topic(kGroupOffsetsTopic);
   groups_.set_partition_count(offsets == nullptr ? 0 : offsets->partition_count());
   if (!deleted.empty()) spawn(groups_.topics_deleted(std::move(deleted)));
@@ -201,6 +208,11 @@ void Shard::lead_group_partition(PartitionIndex index, const std::shared_ptr<rep
   spawn(Lead::run(*this, index, partition));
 }
 
+// The checkpoint files go by names: what they say of a partition that was here must be gone before another one of that name may come.
+io::Task<> Shard::checkpoint_if_due() {
+  if (std::exchange(checkpoint_due_, false)) co_await checkpoint();
+}
+
 io::Task<> Shard::drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index) {
   const auto found = partitions_.find({id, index});
   if (found == partitions_.end()) co_return;
@@ -211,6 +223,8 @@ io::Task<> Shard::drop_partition(const std::string& topic, const Uuid& id, Parti
   co_await mover_.forget({topic, index});
   const auto held = co_await partition->changing().lock(world_.loop);
   if (topic == kGroupOffsetsTopic) groups_.resign(index);
+  const storage::Log* log = logs_.find({topic, index});
+  checkpoint_due_ = checkpoint_due_ || (log != nullptr && log->log_end_offset() > 0);
   if (const auto removed = co_await logs_.remove({topic, index}); !removed) {
     SAMSA_LOG_ERROR("cannot delete {}-{}: {}", topic, index, removed.error().text());
   }
@@ -274,7 +288,9 @@ io::Task<> Shard::settle(TopicPartition partition, metadata::ImagePtr at_start) 
     } else if (const auto removed = co_await logs_.remove(partition); !removed) {  // Deleted meanwhile.
       SAMSA_LOG_ERROR("cannot delete {}: {}", partition.to_string(), removed.error().text());
     }
+    checkpoint_due_ = true;
   }
+  co_await checkpoint_if_due();
   const auto* topic = now->topic(partition.topic);
   const auto* state = topic == nullptr ? nullptr : topic->partition(partition.partition);
   if (state != nullptr && state->has_replica(settings_.node_id)) co_await apply_partition(*topic, partition.partition, state, *now);
@@ -303,6 +319,8 @@ io::Task<Result<void>> Shard::exchange_log(Uuid topic_id, TopicPartition name, s
       done = fail(ErrorCode::kOperationNotAttempted, "the move has ended");
     } else if (const auto promoted = co_await logs_.promote_future(name); !promoted) {
       done = fail(promoted.error());
+    } else {
+      co_await checkpoint();  // Its log start is to be known of the new directory, and nothing of the old one.
     }
   }
   co_await apply_partition(*topic, name.partition, state, *now);
@@ -352,6 +370,7 @@ io::Task<> Shard::set_aside_strays(const metadata::MetadataImage& image) {
     if (is_stray(log, image)) strays.push_back(log.partition());
   });
   for (const auto& stray : strays) co_await set_aside(stray);
+  co_await checkpoint_if_due();
 }
 
 bool Shard::is_stray(const storage::Log& log, const metadata::MetadataImage& image) const {
@@ -366,6 +385,7 @@ io::Task<> Shard::set_aside(TopicPartition stray) {
   if (const auto moved = co_await logs_.set_aside_as_stray(stray); !moved) {
     SAMSA_LOG_ERROR("cannot set {} aside: {}", stray.to_string(), moved.error().text());
   }
+  checkpoint_due_ = true;
 }
 
 void Shard::apply_topic_config(const std::string& name, const metadata::MetadataImage& now) {
@@ -508,7 +528,10 @@ std::vector<std::shared_ptr<Connection>> in_order_of_coming(const std::unordered
 void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info) {
   auto stream = world_.network.attach(std::move(accepted));
   info.peer = stream->peer();
-  auto connection = std::make_shared<Connection>(*this, std::move(stream), std::move(info));
+  begin_serving(std::make_shared<Connection>(*this, std::move(stream), std::move(info)));
+}
+
+void Shard::begin_serving(std::shared_ptr<Connection> connection) {
   connections_.insert(connection);
   serving_.spawn(run_connection(connection));
   if (stopping_) connection->close();
@@ -517,18 +540,43 @@ void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo i
 io::Task<> Shard::run_connection(std::shared_ptr<Connection> connection) {
   co_await connection->run();
   connections_.erase(connection);
-  // Connections are counted on shard 0. It gets this before it can hear that this shard has stopped.
-  ConnectionQuota& quota = node_.connection_quota(connection->info().controller_listener);
-  std::string ip = connection_ip(connection->info().peer.host);
+  if (connection->moves_to() < 0) {
+    has_left(connection->info());
+    co_return;
+  }
+  Shard& there = node_.shard(connection->moves_to());
+  there.loop().post_remote([&there, baggage = std::make_unique<Connection::Baggage>(connection->pack())]() mutable { there.move_here(std::move(baggage)); });
+}
+
+void Shard::move_here(std::unique_ptr<Connection::Baggage> baggage) {
+  if (stopping_) return has_left(baggage->info);  // Its stream is closed by its end.
+  auto stream = world_.network.attach(std::move(baggage->stream));
+  begin_serving(std::make_shared<Connection>(*this, std::move(stream), std::move(*baggage)));
+}
+
+bool Shard::has_room_for_another(size_t connections_there) const {
+  return !stopping_ && (connections_.size() <= connections_there || idle_share_ >= 0.5);
+}
+
+void Shard::note_load() {
+  const io::MonoTime now = world_.loop.now();
+  const io::Duration idle = world_.loop.idle_time();
+  if (now > load_noted_) idle_share_ = static_cast<double>((idle - idle_then_).count()) / static_cast<double>((now - load_noted_).count());
+  load_noted_ = now;
+  idle_then_ = idle;
+}
+
+// Connections are counted on shard 0. It gets this before it can hear that this shard has stopped.
+void Shard::has_left(const ConnectionInfo& info) {
+  ConnectionQuota& quota = node_.connection_quota(info.controller_listener);
+  std::string ip = connection_ip(info.peer.host);
   if (index() == 0) {
     quota.left(ip);
   } else {
     node_.worlds()[0].loop.post_remote([&quota, ip = std::move(ip)] { quota.left(ip); });
   }
-  if (connection->info().heartbeats_of < 0) co_return;
-  const int32_t broker = connection->info().heartbeats_of;
-  const uint64_t id = connection->info().id;
-  node_.worlds()[0].loop.post_remote([&node = node_, broker, id] {
+  if (info.heartbeats_of < 0) return;
+  node_.worlds()[0].loop.post_remote([&node = node_, broker = info.heartbeats_of, id = info.id] {
     if (node.metadata_running() && node.metadata().presence() != nullptr) node.metadata().presence()->connection_ended(broker, id);
   });
 }
@@ -580,6 +628,7 @@ io::Task<> Shard::retain() {
   auto next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
   while (!stopping_) {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::chrono::seconds(1)))) break;
+    note_load();
     tell_complaints_left_out();
     logs_.remove_deleted_files();
     logs_.check_space();

@@ -24,6 +24,7 @@
 #include "replication/partition.h"
 #include "server/append_turns.h"
 #include "server/block_pool.h"
+#include "server/connection.h"
 #include "server/fetch_session.h"
 #include "server/log_limiter.h"
 #include "server/replica_mover.h"
@@ -33,7 +34,6 @@
 
 namespace samsa::server {
 
-class Connection;
 class Node;
 struct ConnectionInfo;
 
@@ -89,6 +89,8 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> on_image(metadata::ImagePtr before, metadata::ImagePtr now) override;
   // Serves a connection that the listener accepted; returns at once.
   void serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info);
+  // Whether a connection of a shard that serves so many may move here: this one serves no more, or had nothing to do half of the last second.
+  [[nodiscard]] bool has_room_for_another(size_t connections_there) const;
   // Starts the shard's periodic work.
   void start_timers();
   // Ends connections, waiters, coordinators; closes the logs. Gives for each directory whether all its logs closed cleanly.
@@ -146,6 +148,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void update_cordoned(const metadata::MetadataImage& now);
   io::Task<> adopt_copy(TopicPartition partition, const metadata::MetadataImage& now);
   io::Task<> settle(TopicPartition partition, metadata::ImagePtr at_start);
+  io::Task<> checkpoint_if_due();
   io::Task<> drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index);
   void apply_topic_config(const std::string& topic, const metadata::MetadataImage& now);
   void apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
@@ -153,7 +156,11 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> set_aside_strays(const metadata::MetadataImage& image);
   [[nodiscard]] bool is_stray(const storage::Log& log, const metadata::MetadataImage& image) const;
   io::Task<> set_aside(TopicPartition stray);
+  void begin_serving(std::shared_ptr<Connection> connection);
   io::Task<> run_connection(std::shared_ptr<Connection> connection);
+  void move_here(std::unique_ptr<Connection::Baggage> baggage);
+  void has_left(const ConnectionInfo& info);
+  void note_load();
   io::Task<> close_idle_connections();
   void tell_complaints_left_out();
   io::Task<> tick_metrics();
@@ -192,6 +199,10 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Signal leaders_changed_;
   std::set<std::pair<std::string, PartitionIndex>> waiting_for_room_;  // Their logs could not be made: the disk was full.
   io::Signal stop_signal_;
+  io::MonoTime load_noted_;  // About once a second.
+  io::Duration idle_then_{};
+  double idle_share_ = 0;    // Of the time before that.
+  bool checkpoint_due_ = false;  // The files name partitions that are no longer here, or lie elsewhere.
   bool loaded_ = false;
   bool stopping_ = false;
   std::map<int32_t, io::MonoTime> died_;  // Brokers that were fenced, and how long that is news.

@@ -85,7 +85,7 @@ void ShardMetrics::collect_request(const RequestMetrics& of, std::string_view na
 void ShardMetrics::collect_listeners(Samples& into) const {
   for (const auto& [name, of] : listeners_) {
     const std::string where = labels("listener", name, "networkProcessor", shard_);
-    into.add(Metric::kConnectionCount, static_cast<double>(of.created.value() - of.closed.value()), where);
+    into.add(Metric::kConnectionCount, static_cast<double>(static_cast<int64_t>(of.created.value() - of.closed.value()) + of.moved_here), where);
     into.add(Metric::kConnectionCreation, of.created, where);
     into.add(Metric::kConnectionClose, of.closed, where);
     into.add(Metric::kIncomingByte, of.bytes_in, where);

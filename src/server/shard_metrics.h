@@ -20,6 +20,7 @@ namespace samsa::server {
 // One listener's connections on this shard.
 struct ListenerMetrics {
   metrics::Meter created, closed;
+  int64_t moved_here = 0;  // From other shards, less those that left for them.
   metrics::Meter bytes_in, bytes_out;
   metrics::Meter requests, responses;
   metrics::Counter expired;

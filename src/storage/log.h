@@ -149,6 +149,7 @@ struct OpenLog {
   Offset recovery_point = 0;    // From the checkpoints of the log directory.
   Offset log_start_offset = 0;  // The same.
   Offset high_watermark = 0;    // The same; capped to what the log has.
+  Offset first_dirty_offset = 0;  // The same: what lies below was compacted.
   bool clean = false;           // The log directory was shut down cleanly: nothing is scanned.
   uint64_t scan_at_most = UINT64_MAX;  // Bytes; a log whose recovery must read more is not opened (OPERATION_NOT_ATTEMPTED).
   // A sync of what stands from here on may have failed before the start. The system then takes it for written, and the next sync succeeds

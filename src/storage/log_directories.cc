@@ -111,9 +111,10 @@ Result<std::unique_ptr<LogDirectories>> LogDirectories::open(io::Disk& disk, std
 Result<void> LogDirectories::open_directory(LogDirectory& directory) {
   TRY(disk_.create_directories(directory.path));
   auto lock = disk_.lock(io::join_path(directory.path, kLockFile));
-  if (!lock) {
+  if (!lock && lock.error().code == ErrorCode::kOperationNotAttempted) {
     return fail(ErrorCode::kInvalidConfig, fmt::format("log.dirs: {} is in use by another process ({})", directory.path, lock.error().text()));
   }
+  if (!lock) return fail(std::move(lock).error());  // A disk that was mounted read-only after an error, say.
   directory.lock = std::move(*lock);
   auto meta = read_meta_properties(disk_, directory.path);
   if (meta) {
@@ -240,6 +241,10 @@ Result<std::vector<FoundLog>> LogDirectories::find_logs() {
       log.high_watermark = entry_or_zero(directory.checkpoints.high_watermark, *partition);
       log.first_dirty_offset = entry_or_zero(directory.checkpoints.cleaner, *partition);
       found.push_back(std::move(log));
+    }
+    for (const OffsetMap* map : {&directory.checkpoints.recovery_point, &directory.checkpoints.log_start, &directory.checkpoints.high_watermark,
+                                 &directory.checkpoints.cleaner}) {
+      for (const auto& [partition, offset] : *map) stale_entries_ = stale_entries_ || !seen.contains(partition) || seen[partition] != i;
     }
   }
   return found;

@@ -80,6 +80,10 @@ class LogDirectories {
   // ones left alone. KAFKA_STORAGE_ERROR for a name that is no partition or a partition found twice.
   Result<std::vector<FoundLog>> find_logs();
 
+  // Whether find_logs saw entries in a checkpoint file of partitions that are not in its directory: a crash came between their end and the next
+  // write. A new partition of such a name must not find them.
+  [[nodiscard]] bool has_stale_entries() const { return stale_entries_; }
+
   // Writes the four checkpoint files of every online directory: `parts` has one vector (indexed by directory) per shard.
   // A directory where that fails goes offline; returns the first error.
   Result<void> write_checkpoints(const std::vector<std::vector<DirectoryCheckpoints>>& parts);
@@ -101,6 +105,7 @@ class LogDirectories {
   io::Disk& disk_;
   std::vector<LogDirectory> directories_;
   std::string cluster_id_;
+  bool stale_entries_ = false;
   std::map<std::string, std::string> written_;  // What each checkpoint file was last given.
 };
 

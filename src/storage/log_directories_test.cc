@@ -172,6 +172,34 @@ TEST_F(DirectoriesTest, RemovedPartitionsGoAfterTheDelay) {
   world.loop.run(logs->close());
 }
 
+// A disk that was mounted read-only after an error refuses the lock: that is no mistake of the operator.
+TEST_F(DirectoriesTest, ADirectoryThatCannotBeLockedIsOffline) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  world.disk.failing_under = "/b/.lock";
+  auto directories = open();
+  ASSERT_TRUE(directories.has_value()) << directories.error().describe();
+  EXPECT_FALSE((*directories)->at(0).offline);
+  EXPECT_TRUE((*directories)->at(1).offline);
+}
+
+TEST_F(DirectoriesTest, CheckpointsOfPartitionsThatAreGoneAreNoticed) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  for (const bool gone : {false, true}) {
+    auto directories = open().value();
+    auto logs = manager(*directories);
+    EXPECT_FALSE(directories->has_stale_entries());
+    append(**world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config, 0)), 1);
+    ASSERT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    if (gone) ASSERT_TRUE(world.loop.run(logs->remove({"topic", 0})).has_value());
+    (void)world.loop.run(logs->close());
+  }
+  auto directories = open().value();
+  (void)manager(*directories);
+  EXPECT_TRUE(directories->has_stale_entries());
+}
+
 TEST_F(DirectoriesTest, AFailingDirectoryGoesOfflineAlone) {
   format("/a", kDirectoryA);
   format("/b", kDirectoryB);

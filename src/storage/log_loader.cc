@@ -24,6 +24,7 @@ class Loader {
   Result<void> read_topic_id();
   io::Task<Result<void>> load_segments();
   io::Task<Result<void>> recover_tail();
+  io::Task<Result<bool>> was_compacted(size_t index);
   io::Task<Result<bool>> recover_segment(size_t index, Offset trusted_below, bool tail);
   Result<uint64_t> trusted_prefix(Segment& segment, Offset trusted_below);
   Result<void> set_damaged_aside(Segment& segment, uint64_t position);
@@ -230,15 +231,45 @@ io::Task<Result<void>> Loader::recover_tail() {
   if (segments.empty()) co_return Result<void>();
   for (size_t i = segments.index_of(options_.recovery_point); i < segments.size(); ++i) {
     CO_TRY_ASSIGN(const bool whole, co_await recover_segment(i, options_.recovery_point, true));
+    if (whole && i + 1 == segments.size()) break;
     // A segment that lost its tail at a batch's end looks whole, but the next one does not follow. Only compaction leaves such gaps.
-    const bool gap = !options_.config.cleanup_compact && i + 1 < segments.size() && segments.at(i + 1)->base_offset() != end_;
-    if (whole && !gap) continue;
+    if (whole && segments.at(i + 1)->base_offset() == end_) continue;
+    if (whole) {
+      CO_TRY_ASSIGN(const bool compacted, co_await was_compacted(i + 1));
+      if (compacted) continue;
+    }
     for (auto& later : segments.take(i + 1, segments.size())) {
       SAMSA_LOG_WARN("{}: removed, records before it are lost", later->path());
       CO_TRY(later->remove_files());
     }
   }
   co_return Result<void>();
+}
+
+// Whether the log was compacted where that segment begins: now, or when its policy was another one, here or where it was copied from. Then
+// offsets are missing within segments as well.
+io::Task<Result<bool>> Loader::was_compacted(size_t index) {
+  const SegmentList& segments = *loaded_.segments;
+  if (options_.config.cleanup_compact || segments.at(index)->base_offset() <= options_.first_dirty_offset) co_return true;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    Segment& segment = *segments.at(i);
+    CO_TRY_ASSIGN(auto file, segment.open_file());
+    BatchWalker walker(file, 0, segment.size());
+    Offset next = segment.base_offset();
+    for (bool sound = true; sound;) {
+      CO_TRY_ASSIGN(sound, co_await walker.fill());
+      while (const auto walked = walker.next()) {
+        const auto batch = protocol::BatchView::parse(walked->bytes);
+        sound = batch && protocol::any_crc_matches(walked->bytes);
+        if (!sound) break;  // What follows damage is no evidence.
+        if (batch->base_offset() > next || batch->record_count() <= batch->last_offset_delta()) co_return true;
+        next = batch->next_offset();
+      }
+      co_await io::yield(context_.loop, io::Priority::kBackground);
+      if (context_.end_loading) co_return fail(ErrorCode::kOperationNotAttempted, "the node stops");
+    }
+  }
+  co_return false;
 }
 
 // How much of the segment (bytes) lies below the offset and has indexes that can be believed; 0: scan all. Indexes keep only that.
@@ -266,7 +297,9 @@ Result<uint64_t> Loader::trusted_prefix(Segment& segment, Offset trusted_below) 
   }));
   TRY(segment.times().file().truncate(keep_times));
   if (!segment.transactions().check(segment.base_offset())) return uint64_t{0};
-  // The scan begins at the batch of the last entry, which is below the recovery point.
+  // The scan begins at the batch of the last entry, which is below the recovery point. Its base offset lies outside of its CRC.
+  TRY_ASSIGN(const auto first, segment.batch_at(previous.position));
+  if (!first || first->base_offset < segment.base_offset() || first->last_offset > previous.offset) return uint64_t{0};
   TRY(segment.transactions().truncate_to(previous.offset));
   TRY(index.truncate_to(previous.offset));
   return previous.position;

@@ -378,7 +378,8 @@ std::vector<DirectoryCheckpoints> LogManager::checkpoints() const {
     DirectoryCheckpoints& part = parts[static_cast<size_t>(entry.directory)];
     part.recovery_point[partition] = log.recovery_point();
     part.high_watermark[partition] = log.high_watermark();
-    if (log.config().cleanup_compact && log.first_dirty_offset() > 0) part.cleaner[partition] = log.first_dirty_offset();
+    // Also where it is compacted no more: a recovery must know that what lies below has gaps.
+    if (log.first_dirty_offset() > 0) part.cleaner[partition] = log.first_dirty_offset();
     if (log.log_start_offset() > log.first_segment_offset()) part.log_start[partition] = log.log_start_offset();
   }
   // What is not open keeps what it had.

@@ -78,6 +78,7 @@ io::Task<bool> LogManager::load_one(Loading& loading, const FoundLog& found, boo
   options.recovery_point = found.recovery_point;
   options.log_start_offset = found.log_start_offset;
   options.high_watermark = found.high_watermark;
+  options.first_dirty_offset = found.first_dirty_offset;
   options.clean = found.clean;
   if (!found.clean && options.config.durable) options.write_again_from = found.recovery_point;
   options.scan_at_most = however_long ? UINT64_MAX : kLittle;

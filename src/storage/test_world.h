@@ -300,7 +300,8 @@ class TestDisk final : public io::Disk {
   Result<void> set_read_only(const std::string&) override { return {}; }
   Result<io::DiskSpace> space(const std::string&) override { return io::DiskSpace{capacity, capacity > used() ? capacity - used() : 0}; }
   Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
-    if (!locks_.insert(path).second) return fail(io::storage_error("lock", path, "held by another process"));
+    TRY(may_fail("lock", path));
+    if (!locks_.insert(path).second) return fail(ErrorCode::kOperationNotAttempted, path + " is held by another process");
     struct Lock : io::FileLock {
       Lock(std::set<std::string>& all, std::string p) : locks(all), path(std::move(p)) {}
       ~Lock() override { locks.erase(path); }
@@ -376,6 +377,7 @@ class TestDisk final : public io::Disk {
   uint64_t steps = 0;               // Changes so far.
   bool dead = false;
   bool failing = false;             // Every operation gives EIO.
+  std::string failing_under;        // The same below this path.
   // The words with which the operation ("read", "write", "sync", "open", ...) fails this time; null: it does not.
   std::function<const char*(std::string_view operation, const std::string& path)> fault;
   uint64_t capacity = UINT64_MAX;   // Bytes.
@@ -453,7 +455,7 @@ class TestDisk final : public io::Disk {
     return {};
   }
   [[nodiscard]] Result<void> may_fail(const char* operation, const std::string& path) const {
-    if (dead || failing) return fail(io::storage_error(operation, path, "Input/output error"));
+    if (dead || failing || (!failing_under.empty() && path.starts_with(failing_under))) return fail(io::storage_error(operation, path, "Input/output error"));
     if (const char* words = fault ? fault(operation, path) : nullptr) return fail(io::storage_error(operation, path, words));
     return {};
   }

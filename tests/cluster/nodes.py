@@ -211,9 +211,9 @@ def list_offset(node, topic, partition=0, at=LATEST, replica=-1):
     """(error, offset) by ListOffsets v1. Replica -2: a debugging one, which sees the log end instead of the high watermark."""
     body = struct.pack(">ii", replica, 1) + rawwire.string(topic) + struct.pack(">iiq", 1, partition, at)
     with rawwire.Connection(node.host, node.port) as connection:
-        answer = connection.call(rawwire.request(2, 1, body))
-    (length,) = struct.unpack_from(">h", answer, 8)
-    _, error, _, offset = struct.unpack_from(">ihqq", answer, 10 + length + 4)
+        answer = rawwire.Answer(connection.call(rawwire.request(2, 1, body)))
+    answer.take(">i"), answer.string(), answer.take(">i")
+    _, error, _, offset = answer.take(">ihqq")
     return error, offset
 
 

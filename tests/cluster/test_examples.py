@@ -47,32 +47,10 @@ def test_high_watermark_is_what_all_in_sync_replicas_have(make_cluster):
 
 
 def size_of(node, topic, partition=0):
-    """Bytes of any replica's log, by DescribeLogDirs v1."""
+    """Bytes of any replica's log."""
     with rawwire.Connection(node.host, node.port) as connection:
-        answer = connection.call(rawwire.request(35, 1, struct.pack(">i", -1)))
-    at = 8
-
-    def take(layout):
-        nonlocal at
-        values = struct.unpack_from(layout, answer, at)
-        at += struct.calcsize(layout)
-        return values
-
-    def name():
-        nonlocal at
-        (length,) = take(">h")
-        at += length
-        return answer[at - length:at].decode()
-
-    for _ in range(take(">i")[0]):
-        take(">h"), name()
-        for _ in range(take(">i")[0]):
-            found = name()
-            for _ in range(take(">i")[0]):
-                index, size, _, _ = take(">iqq?")
-                if (found, index) == (topic, partition):
-                    return size
-    return None
+        found = [size for _, topics, _ in rawwire.log_dirs(connection) for index, size, _, _ in topics.get(topic, ()) if index == partition]
+    return found[0] if found else None
 
 
 def test_low_watermark_is_the_least_log_start(make_cluster):

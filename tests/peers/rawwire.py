@@ -29,6 +29,45 @@ def request(api_key: int, version: int, body: bytes = b"", **kwargs) -> bytes:
     return frame(header(api_key, version, **kwargs) + body)
 
 
+class Answer:
+    """Reads the fields of an answer one after the other, from behind the correlation id on. `flexible`: with compact lengths and tags."""
+
+    def __init__(self, frame: bytes, flexible: bool = False):
+        self.data, self.at, self.flexible = frame, 4, flexible
+
+    def take(self, layout: str):
+        """By a layout of struct: one value, or a tuple of several or none."""
+        values = struct.unpack_from(layout, self.data, self.at)
+        self.at += struct.calcsize(layout)
+        return values[0] if len(values) == 1 else values
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.take(">B")
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def string(self) -> str | None:
+        size = self.varint() - 1 if self.flexible else self.take(">h")
+        if size < 0:
+            return None
+        self.at += size
+        return self.data[self.at - size:self.at].decode()
+
+    def array(self, element) -> list:
+        """`element`: a layout, or a function that reads one. Null is none."""
+        count = self.varint() - 1 if self.flexible else self.take(">i")
+        return [self.take(element) if isinstance(element, str) else element() for _ in range(count)]
+
+    def tags(self):
+        """The end of a struct, or of the header; no tagged field is expected. Nothing where the answer is not flexible."""
+        if self.flexible and (count := self.varint()) != 0:
+            raise ValueError(f"{count} tagged fields")
+
+
 class Connection:
     """One blocking TCP connection that speaks frames."""
 
@@ -106,20 +145,52 @@ LIST_OFFSETS = 2
 def end_offset(connection: Connection, topic: str, partition: int = 0) -> tuple[int, int]:
     """(error code, end offset) by ListOffsets v1."""
     body = struct.pack(">ii", -1, 1) + string(topic) + struct.pack(">iiq", 1, partition, -1)
-    answer = connection.call(request(LIST_OFFSETS, 1, body, correlation_id=79))
-    (name_length,) = struct.unpack_from(">h", answer, 8)
-    _, error, _, offset = struct.unpack_from(">ihqq", answer, 10 + name_length + 4)
+    answer = Answer(connection.call(request(LIST_OFFSETS, 1, body, correlation_id=79)))
+    answer.take(">i"), answer.string(), answer.take(">i")
+    _, error, _, offset = answer.take(">ihqq")
     return error, offset
 
 
 def quorum_leader(connection):
     """The node id of the active controller by DescribeQuorum v0; None while there is none."""
     body = b"\x02\x13__cluster_metadata\x02" + struct.pack(">i", 0) + b"\0\0\0"
-    answer = connection.call(request(55, 0, body, flexible=True))
-    at = 4 + 1  # Correlation id, tags.
-    (error,) = struct.unpack_from(">h", answer, at)
-    if error:
+    answer = Answer(connection.call(request(55, 0, body, flexible=True)), flexible=True)
+    answer.tags()
+    if answer.take(">h") or answer.varint() - 1 != 1:
         return None
-    at += 2 + 1 + 1 + len("__cluster_metadata") + 1
-    _, error, leader = struct.unpack_from(">ihi", answer, at)
+    answer.string()
+    answer.varint()
+    _, error, leader = answer.take(">ihi")
     return leader if error == 0 and leader > 0 else None
+
+
+def log_dirs(connection: Connection, version: int = 1) -> list:
+    """DescribeLogDirs v1, 4 or 5, of all topics: [(directory, {topic: [(partition, size, lag, future)]}, (total, usable, cordoned))], as far as
+    the version has the last ones."""
+    flexible = version >= 2
+    body = b"\0\0" if flexible else struct.pack(">i", -1)
+    answer = Answer(connection.call(request(35, version, body, flexible=flexible)), flexible)
+
+    def partition():
+        about = answer.take(">iqq?")
+        answer.tags()
+        return about
+
+    def topic():
+        found = (answer.string(), answer.array(partition))
+        answer.tags()
+        return found
+
+    def directory():
+        if error := answer.take(">h"):
+            raise ValueError(f"error {error}")
+        name, topics = answer.string(), dict(answer.array(topic))
+        about = answer.take({1: ">", 4: ">qq", 5: ">qq?"}[version])
+        answer.tags()
+        return name, topics, about
+
+    answer.tags()
+    answer.take(">i")  # throttle_time_ms
+    if version >= 3 and (error := answer.take(">h")):
+        raise ValueError(f"error {error}")
+    return answer.array(directory)

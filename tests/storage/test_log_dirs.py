@@ -33,44 +33,16 @@ def alter(node, directory, topic, *partitions):
     """AlterReplicaLogDirs v1: the error code of each partition."""
     body = struct.pack(">i", 1) + rawwire.string(directory) + struct.pack(">i", 1) + rawwire.string(topic) + struct.pack(f">i{len(partitions)}i", len(partitions), *partitions)
     with node.connection() as connection:
-        connection.send(rawwire.request(34, 1, body))
-        answer = Reader(connection.receive()[4:])
-    answer.take(">i")  # throttle_time_ms
-    assert answer.take(">i") == 1 and answer.string() == topic
-    return dict(answer.take(">ih") for _ in range(answer.take(">i")))
+        answer = rawwire.Answer(connection.call(rawwire.request(34, 1, body)))
+    assert answer.take(">ii")[1] == 1 and answer.string() == topic
+    return dict(answer.array(">ih"))
 
 
 def describe(node):
-    """DescribeLogDirs v1: {directory: {(topic, partition): (size, lag, future)}}."""
+    """{directory: {(topic, partition): (size, lag, future)}}."""
     with node.connection() as connection:
-        connection.send(rawwire.request(35, 1, struct.pack(">i", -1)))
-        answer = Reader(connection.receive()[4:])
-    answer.take(">i")
-    found = {}
-    for _ in range(answer.take(">i")):
-        assert answer.take(">h") == 0
-        here = found[answer.string()] = {}
-        for _ in range(answer.take(">i")):
-            topic = answer.string()
-            for _ in range(answer.take(">i")):
-                partition, *about = answer.take(">iqq?")
-                here[topic, partition] = tuple(about)
-    return found
-
-
-class Reader:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, layout):
-        values = struct.unpack_from(layout, self.data, self.at)
-        self.at += struct.calcsize(layout)
-        return values if len(values) > 1 else values[0]
-
-    def string(self):
-        size = self.take(">h")
-        self.at += size
-        return self.data[self.at - size:self.at].decode()
+        return {directory: {(topic, partition): tuple(about) for topic, partitions in topics.items() for partition, *about in partitions}
+                for directory, topics, _ in rawwire.log_dirs(connection)}
 
 
 def place(node, partition, topic="t"):

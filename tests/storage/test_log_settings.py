@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import struct
 import time
 
 import pytest
@@ -285,72 +284,14 @@ def test_compaction(both):
     assert {key: one for key, one in last.items() if one[1] is not None}.items() <= found.items()
 
 
-class Flexible:
-    """Reads the fields of a flexible answer."""
-
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, layout):
-        values = struct.unpack_from(layout, self.data, self.at)
-        self.at += struct.calcsize(layout)
-        return values if len(values) > 1 else values[0]
-
-    def varint(self):
-        value = shift = 0
-        while True:
-            byte = self.take(">B")
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    def string(self):
-        size = self.varint() - 1
-        self.at += size
-        return self.data[self.at - size:self.at].decode()
-
-    def tags(self):
-        assert self.varint() == 0
-
-    def array(self, element):
-        return [element() for _ in range(self.varint() - 1)]
-
-
-def describe_log_dirs(one, version):
-    with one.connection() as connection:
-        connection.send(rawwire.request(35, version, b"\0\0", flexible=True))
-        answer = Flexible(connection.receive()[4:])
-
-    def partition():
-        about = answer.take(">iqq?")
-        answer.tags()
-        return about
-
-    def topic():
-        found = (answer.string(), answer.array(partition))
-        answer.tags()
-        return found
-
-    def directory():
-        assert answer.take(">h") == 0
-        name, topics = answer.string(), dict(answer.array(topic))
-        about = answer.take(">qq?") if version >= 5 else answer.take(">qq")
-        answer.tags()
-        return name, topics, about
-
-    answer.tags()
-    assert answer.take(">ih") == (0, 0)
-    return answer.array(directory)
-
-
 @pytest.mark.parametrize("version", [4, 5])
 def test_sizes_of_directories(both, version):
     create(both, f"sized{version}")
     sizes = set()
     for one in both:
         produce(one, f"sized{version}", [(now(), None, bytes(1000))] * 10)
-        (name, topics, about), = describe_log_dirs(one, version)
+        with one.connection() as connection:
+            (name, topics, about), = rawwire.log_dirs(connection, version)
         assert name == str(one.data_dir)
         disk = os.statvfs(one.data_dir)
         assert about[0] == disk.f_blocks * disk.f_frsize

@@ -285,7 +285,7 @@ Result<std::unique_ptr<FileLock>> RealDisk::lock(const std::string& path) {
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
   if (::fcntl(fd, F_OFD_SETLK, &whole) < 0) {
-    if (errno == EAGAIN || errno == EACCES) return fail(storage_error("lock", path, "another process or program part holds it"));
+    if (errno == EAGAIN || errno == EACCES) return fail(ErrorCode::kOperationNotAttempted, "cannot lock " + path + ": another process or program part holds it");
     return system_failure("lock", path);
   }
   return held;

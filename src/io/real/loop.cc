@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <utility>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -230,6 +231,12 @@ void EpollLoop::close_watch(Watch& watch) {
   watch.fd_ = -1;
   if (watch.reader_) watch.reader_->wake();
   if (watch.writer_) watch.writer_->wake();
+}
+
+int EpollLoop::release_watch(Watch& watch) {
+  SAMSA_ASSERT(watch.is_open() && !watch.reader_ && !watch.writer_, "a stream that is read or written stays on its loop");
+  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, watch.fd_, nullptr);
+  return std::exchange(watch.fd_, -1);
 }
 
 ReadyAwaiter::~ReadyAwaiter() {

@@ -86,6 +86,8 @@ class EpollLoop final : public Loop {
   void open_watch(Watch& watch, int fd);
   // Closes the descriptor and wakes who waits for it.
   void close_watch(Watch& watch);
+  // Forgets the descriptor, which is the caller's from then on. Nobody may wait for it.
+  int release_watch(Watch& watch);
   // Counts the rounds: what budgets of "per round" compare with.
   [[nodiscard]] uint64_t round() const { return round_; }
 

@@ -18,20 +18,6 @@ namespace {
 constexpr int kBacklog = 1024;
 constexpr int kAcceptsPerRound = 16;
 
-class AcceptedSocket final : public AcceptedStream {
- public:
-  AcceptedSocket(int fd, const SocketAddress& peer) : fd_(fd), peer_(peer) {}
-  ~AcceptedSocket() override {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int release() { return std::exchange(fd_, -1); }
-  [[nodiscard]] Address peer() const override { return peer_.to_address(); }
-
- private:
-  int fd_;
-  const SocketAddress peer_;
-};
-
 class RealListener final : public Listener {
  public:
   RealListener(EpollLoop& loop, int fd, Address address) : loop_(loop), address_(std::move(address)) { loop_.open_watch(watch_, fd); }
@@ -54,7 +40,7 @@ class RealListener final : public Listener {
       const int fd = ::accept4(watch_.fd(), reinterpret_cast<sockaddr*>(&peer.storage), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         ++accepted_in_round_;
-        co_return std::make_unique<AcceptedSocket>(fd, peer);
+        co_return std::make_unique<AcceptedSocket>(fd, peer.to_address());
       }
       if (errno == EAGAIN) {
         watch_.readable = false;

@@ -8,6 +8,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "io/real/disk.h"
 #include "io/real/socket.h"
@@ -36,6 +37,10 @@ Error slice_too_short(const FileSlice& slice) { return storage_error("send", sli
 
 }  // namespace
 
+AcceptedSocket::~AcceptedSocket() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
 RealStream::RealStream(EpollLoop& loop, BlockingPool& pool, int fd, Address peer) : loop_(loop), pool_(pool), peer_(std::move(peer)) {
   loop_.open_watch(watch_, fd);
 }
@@ -54,6 +59,11 @@ const Address& RealStream::local() const {
     local_ = local.to_address();
   }
   return *local_;
+}
+
+std::unique_ptr<AcceptedStream> RealStream::detach() {
+  if (!watch_.is_open()) return nullptr;
+  return std::make_unique<AcceptedSocket>(loop_.release_watch(watch_), peer_);
 }
 
 Error RealStream::closed() const { return {ErrorCode::kNetworkException, "the connection with " + peer_.to_string() + " is closed"}; }
@@ -101,6 +111,12 @@ Task<Result<size_t>> RealStream::read_some(MutableBytes into) {
     }
   }
   co_return fail(closed());
+}
+
+Task<> RealStream::readable() {
+  if (may_read()) co_return;
+  watch_.reader_priority = priority_after(reads_);
+  co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kRead);
 }
 
 Task<Result<void>> RealStream::write(std::span<const Chunk> chunks) {

@@ -1,7 +1,9 @@
 // RealStream: one connected socket on its shard's loop. See real/network.h.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include <sys/uio.h>
 
@@ -10,6 +12,20 @@
 #include "io/real/loop.h"
 
 namespace samsa::io::real {
+
+class AcceptedSocket final : public AcceptedStream {
+ public:
+  // Takes the descriptor over.
+  AcceptedSocket(int fd, Address peer) : fd_(fd), peer_(std::move(peer)) {}
+  AcceptedSocket(const AcceptedSocket&) = delete;
+  ~AcceptedSocket() override;
+  int release() { return std::exchange(fd_, -1); }
+  [[nodiscard]] Address peer() const override { return peer_; }
+
+ private:
+  int fd_;
+  const Address peer_;
+};
 
 class RealStream final : public Stream {
  public:
@@ -20,8 +36,11 @@ class RealStream final : public Stream {
   ReadyAwaiter connected(MonoTime deadline);
 
   Task<Result<size_t>> read_some(MutableBytes into) override;
+  [[nodiscard]] bool may_read() const override { return watch_.readable || !watch_.is_open(); }
+  Task<> readable() override;
   Task<Result<void>> write(std::span<const Chunk> chunks) override;
   void close() override { loop_.close_watch(watch_); }
+  std::unique_ptr<AcceptedStream> detach() override;
   [[nodiscard]] const Address& peer() const override { return peer_; }
   [[nodiscard]] const Address& local() const override;
 

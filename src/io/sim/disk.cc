@@ -274,7 +274,7 @@ Result<DiskSpace> SimDisk::space(const std::string& /*path*/) {
 Result<std::unique_ptr<FileLock>> SimDisk::lock(const std::string& path) {
   TRY_ASSIGN(const auto file, open(path, OpenMode::kCreate));
   auto inode = files_.find(path);
-  if (inode->locked) return failed("lock", path, "another process or program part holds it");
+  if (inode->locked) return fail(ErrorCode::kOperationNotAttempted, "cannot lock " + path + ": another process or program part holds it");
   inode->locked = true;
   return std::make_unique<SimLock>(loop_, std::move(inode));
 }

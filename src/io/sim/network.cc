@@ -17,6 +17,25 @@ std::unexpected<Error> network_failure(const char* operation, const Address& pee
   return fail(ErrorCode::kNetworkException, std::string("cannot ") + operation + " " + peer.to_string() + ": " + words);
 }
 
+class SimAccepted final : public AcceptedStream {
+ public:
+  SimAccepted(SimNet& net, const SimLoop& loop, std::shared_ptr<Connection> connection, int side)
+      : side(side), net_(net), loop_(loop), connection_(std::move(connection)) {}
+  SimAccepted(const SimAccepted&) = delete;
+  ~SimAccepted() override {
+    if (connection_ && !loop_.tearing_down()) net_.close(connection_, side);
+  }
+  std::shared_ptr<Connection> release() { return std::move(connection_); }
+  [[nodiscard]] Address peer() const override { return connection_->ends[1 - side].local; }
+
+  const int side;
+
+ private:
+  SimNet& net_;
+  const SimLoop& loop_;
+  std::shared_ptr<Connection> connection_;
+};
+
 class SimStream final : public Stream {
  public:
   SimStream(SimNet& net, SimLoop& loop, std::shared_ptr<Connection> connection, int side)
@@ -34,6 +53,15 @@ class SimStream final : public Stream {
     reading_ = false;
     co_return outcome;
   }
+  [[nodiscard]] bool may_read() const override {
+    const End& end = connection_->ends[side_];
+    return detached_ || end.closed || !end.broken.empty() || end.received_bytes > 0 || end.ended;
+  }
+  Task<> readable() override {
+    SAMSA_ASSERT(!std::exchange(reading_, true), "a stream has one reader at a time");
+    while (!may_read()) co_await own().readable.wait(loop_);
+    reading_ = false;
+  }
   Task<Result<void>> write(std::span<const Chunk> chunks) override {
     SAMSA_ASSERT(!std::exchange(writing_, true), "a stream has one writer at a time");
     auto outcome = co_await write_all(chunks);
@@ -41,7 +69,15 @@ class SimStream final : public Stream {
     co_return outcome;
   }
 
-  void close() override { net_.close(connection_, side_); }
+  void close() override {
+    if (!detached_) net_.close(connection_, side_);
+  }
+  std::unique_ptr<AcceptedStream> detach() override {
+    SAMSA_ASSERT(!reading_ && !writing_, "a stream that is read or written stays on its loop");
+    if (detached_ || own().closed) return nullptr;
+    detached_ = true;
+    return std::make_unique<SimAccepted>(net_, loop_, connection_, side_);
+  }
   [[nodiscard]] const Address& peer() const override { return connection_->ends[1 - side_].local; }
   [[nodiscard]] const Address& local() const override { return connection_->ends[side_].local; }
 
@@ -49,13 +85,10 @@ class SimStream final : public Stream {
   Task<Result<size_t>> read(MutableBytes into) {
     if (net_.kernel().random.below(8) == 0) co_await yield(loop_);
     End& end = own();
-    while (true) {
-      if (end.closed) co_return network_failure("read from", peer(), "the connection is closed");
-      if (!end.broken.empty()) co_return network_failure("read from", peer(), end.broken);
-      if (end.received_bytes > 0) co_return take(into);
-      if (end.ended) co_return size_t{0};
-      co_await end.readable.wait(loop_);
-    }
+    while (!may_read()) co_await end.readable.wait(loop_);
+    if (detached_ || end.closed) co_return network_failure("read from", peer(), "the connection is closed");
+    if (!end.broken.empty()) co_return network_failure("read from", peer(), end.broken);
+    co_return end.received_bytes > 0 ? take(into) : size_t{0};
   }
 
   Task<Result<void>> write_all(std::span<const Chunk> chunks) {
@@ -115,7 +148,7 @@ class SimStream final : public Stream {
   Task<Result<void>> wait_for_window() {
     End& end = own();
     while (true) {
-      if (end.closed) co_return network_failure("send to", peer(), "the connection is closed");
+      if (detached_ || end.closed) co_return network_failure("send to", peer(), "the connection is closed");
       if (!end.broken.empty()) co_return network_failure("send to", peer(), end.broken);
       if (other().received_bytes + other().coming_bytes < kWindowBytes) co_return {};
       co_await end.writable.wait(loop_);
@@ -140,22 +173,7 @@ class SimStream final : public Stream {
   const int side_;
   bool reading_ = false;
   bool writing_ = false;
-};
-
-class SimAccepted final : public AcceptedStream {
- public:
-  SimAccepted(SimNet& net, const SimLoop& loop, std::shared_ptr<Connection> connection)
-      : net_(net), loop_(loop), connection_(std::move(connection)) {}
-  ~SimAccepted() override {
-    if (connection_ && !loop_.tearing_down()) net_.close(connection_, 1);
-  }
-  std::shared_ptr<Connection> release() { return std::move(connection_); }
-  [[nodiscard]] Address peer() const override { return connection_->ends[0].local; }
-
- private:
-  SimNet& net_;
-  const SimLoop& loop_;
-  std::shared_ptr<Connection> connection_;
+  bool detached_ = false;
 };
 
 }  // namespace
@@ -173,7 +191,7 @@ class SimListener final : public Listener {
       if (!waiting_.empty()) {
         auto connection = std::move(waiting_.front());
         waiting_.pop_front();
-        co_return std::make_unique<SimAccepted>(net_, loop_, std::move(connection));
+        co_return std::make_unique<SimAccepted>(net_, loop_, std::move(connection), 1);
       }
       co_await arrived_.wait(loop_);
     }
@@ -429,7 +447,8 @@ Task<Result<std::unique_ptr<Stream>>> SimNetwork::connect(const Address& to, Dur
 }
 
 std::unique_ptr<Stream> SimNetwork::attach(std::unique_ptr<AcceptedStream> accepted) {
-  return std::make_unique<SimStream>(net_, loop_, static_cast<SimAccepted&>(*accepted).release(), 1);
+  auto& end = static_cast<SimAccepted&>(*accepted);
+  return std::make_unique<SimStream>(net_, loop_, end.release(), end.side);
 }
 
 }  // namespace samsa::io::sim

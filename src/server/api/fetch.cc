@@ -122,7 +122,7 @@ bool Fetching::open_incremental() {
 }
 
 void Fetching::open_full() {
-  if (request_.session_id != 0 && shard_.fetch_sessions().owns(request_.session_id)) shard_.fetch_sessions().remove(request_.session_id);
+  if (request_.session_id != 0) shard_.fetch_sessions().remove(request_.session_id);
   for (const auto& topic : request_.topics) {
     for (const auto& partition : topic.partitions) own_.push_back(partition_of(topic, partition));
   }
@@ -155,6 +155,7 @@ void Fetching::collect(std::list<FetchPartition>& partitions) {
     locate(item);
   }
   shards_ = shards_of(items_);
+  context_.place = Home::place_of(shards_);
   if (request_.max_wait_ms <= 0 || min_bytes_ <= 0) return;
   for (const int shard : shards_) watches_[shard] = std::make_shared<ShardWatch>(shard_.node().shard(shard).loop(), wait_);
 }
@@ -401,7 +402,7 @@ void Fetching::count_sent(const std::string& topic, uint64_t bytes) {
 
 // Groups neighbours of one topic; partitions that returned data go to the end of the session's order.
 void Fetching::shape_answer() {
-  response_.session_id = session_ == nullptr ? 0 : session_->id();
+  response_.session_id = context_.connection.fetch_session = session_ == nullptr ? 0 : session_->id();
   std::vector<FetchPartition*> served;
   for (auto& item : items_) {
     if (!worth_telling(item)) continue;

@@ -43,8 +43,10 @@ class Producing {
 
   void plan();
   io::Task<> run() {
+    const auto shards = shards_of(work_);
+    context_.place = Home::place_of(shards);
     auto part = [this](int shard) { return append_on(shard); };
-    co_await on_shards(context_.shard.loop(), context_.shard.node().worlds(), shards_of(work_), part);
+    co_await on_shards(context_.shard.loop(), context_.shard.node().worlds(), shards, part);
     for (const auto& work : work_) context_.waited = std::max(context_.waited, work.waited);
   }
   void shape_answer();
@@ -54,6 +56,7 @@ class Producing {
   io::Task<> append_on(int shard);
   void append_one(Shard& shard, Work& work);
   io::Task<> wait_one(Work& work, io::MonoTime deadline);
+  [[nodiscard]] bool sends_producer_away() const;
 
   RequestContext& context_;
   const protocol::ProduceRequest& request_;
@@ -186,6 +189,14 @@ void Producing::shape_answer() {
     }
   }
   context_.no_response = request_.acks == 0 && !context_.close_connection;
+  context_.ends_connection = sends_producer_away();
+}
+
+// A broker that stops leads nothing any more. Before version 10 there is no place for the new leader (KIP-951): the end of the connection makes such
+// a client look for it at once; librdkafka else does so after topic.metadata.refresh.fast.interval.ms.
+bool Producing::sends_producer_away() const {
+  const auto* own = image_->broker(context_.shard.settings().node_id);
+  return context_.version() < 10 && own != nullptr && own->in_controlled_shutdown;
 }
 
 }  // namespace
