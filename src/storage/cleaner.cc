@@ -9,6 +9,7 @@
 #include "protocol/control_batch.h"
 #include "protocol/legacy_batch.h"
 #include "storage/batch_walker.h"
+#include "storage/space_left.h"
 
 namespace samsa::storage {
 namespace {
@@ -232,6 +233,9 @@ std::vector<std::vector<std::shared_ptr<Segment>>> LogCleaner::groups() const {
 
 io::Task<Result<void>> LogCleaner::clean_group(std::vector<std::shared_ptr<Segment>> sources, Transactions& transactions) {
   Output output;
+  uint64_t bytes = 0;
+  for (const auto& source : sources) bytes += source->size();
+  CO_TRY(ask_for_room(bytes));
   CO_TRY_ASSIGN(const io::FileInfo info, log_.context_.disk.stat(sources.back()->path()));
   LogConfig config = log_.config_;
   config.preallocate = false;  // It is written at once, and to its end.
@@ -284,10 +288,18 @@ io::Task<Result<void>> LogCleaner::copy_group(std::vector<std::shared_ptr<Segmen
   co_return flush_output(output);
 }
 
+// The sources stay until the copy has their place, and a while longer. Others write meanwhile, so that each piece asks again.
+Result<void> LogCleaner::ask_for_room(uint64_t bytes) const {
+  if (log_.space_ == nullptr || log_.space_->has_room(bytes)) return {};
+  return fail(io::storage_error(fmt::format("copy {} bytes without touching the reserve in", bytes), log_.directory_, io::kNoSpaceWords));
+}
+
 Result<void> LogCleaner::flush_output(Output& output) {
   if (output.bytes.empty()) return {};
+  TRY(ask_for_room(output.bytes.size()));
   stats_.bytes_written += output.bytes.size();
   TRY(output.segment->append(output.bytes, output.places, log_.config_));
+  if (log_.space_ != nullptr) log_.space_->wrote(output.bytes.size());
   output.bytes.clear();
   output.places.clear();
   return {};

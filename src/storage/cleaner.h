@@ -86,6 +86,7 @@ class LogCleaner {
   [[nodiscard]] bool is_last_of_producer(const protocol::BatchView& batch) const;
   Result<void> rewrite(const protocol::BatchView& batch, const std::vector<protocol::Record>& kept, bool set_horizon, Output& output);
   Result<void> flush_output(Output& output);
+  [[nodiscard]] Result<void> ask_for_room(uint64_t bytes) const;
   Result<void> exchange(const std::vector<std::shared_ptr<Segment>>& sources, Output& output);
   io::Task<Result<bool>> fill(BatchWalker& walker);
   io::Task<> throttle(uint64_t bytes);

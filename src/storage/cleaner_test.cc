@@ -261,6 +261,53 @@ TEST(CleanerFailure, CopyInPlaceIsNeverRemoved) {
   }
 }
 
+// Compaction would need room for its copy: it waits until that is there without the reserve.
+TEST(CleanerFailure, ReserveOfTheDiskIsLeftAlone) {
+  constexpr uint64_t kReserve = 5000;
+  Compaction run(1, kReserve);
+  run.config.file_delete_delay_ms = 60'000;
+  run.open(true);
+  run.world.disk.put("/others/file", Buffer(200'000));  // The reserve is no more than a twentieth of the disk.
+  for (int i = 0; i < 200; ++i) run.write({{"key" + std::to_string(i), std::string(80, 'x')}});
+  TestDisk& disk = run.world.disk;
+  disk.capacity = 1 << 30;
+  const uint64_t before = disk.used();
+  disk.capacity = before + kReserve + 2000;  // A segment has 4000 bytes.
+  bool copied = false;
+  disk.fault = [&](std::string_view, const std::string& path) {
+    copied = copied || path.ends_with(".cleaned");
+    return nullptr;
+  };
+  EXPECT_TRUE(run.clean_dirtiest());
+  EXPECT_FALSE(copied);
+  EXPECT_FALSE(run.logs->is_full(0)) << "what it asked for in vain is not refused to others";
+  EXPECT_EQ(run.log->first_dirty_offset(), 0);
+  EXPECT_FALSE(run.clean_dirtiest());
+  // Room for a copy, but others write meanwhile.
+  disk.capacity = before + kReserve + 20'000;
+  uint64_t least = kReserve;
+  disk.fault = [&](std::string_view operation, const std::string& path) {
+    if (operation == "open" && path.ends_with(".log.cleaned")) disk.capacity = disk.used() + kReserve + 1000;
+    least = std::min(least, disk.capacity - disk.used());
+    copied = copied || path.ends_with(".cleaned");
+    return nullptr;
+  };
+  run.world.loop.advance(60'000);
+  EXPECT_TRUE(run.clean_dirtiest());
+  EXPECT_TRUE(copied);
+  EXPECT_EQ(least, kReserve) << "not even that copy took of it";
+  EXPECT_EQ(disk.used(), before);
+  EXPECT_EQ(run.log->first_dirty_offset(), 0);
+  disk.fault = nullptr;
+  disk.capacity = 1 << 30;
+  run.world.loop.advance(119'999);
+  EXPECT_FALSE(run.clean_dirtiest()) << "the pause is doubled";
+  run.world.loop.advance(1);
+  EXPECT_TRUE(run.clean_dirtiest());
+  EXPECT_GT(run.log->first_dirty_offset(), 0);
+  run.check();
+}
+
 // ---- Seeds ----
 
 // The disk fails a round at random: want of room or an error of the device, at any operation.

@@ -2,7 +2,7 @@
 //
 // The file system is asked every second, and again whenever the shard has written a good part of what was left: a fast producer can fill
 // a disk between two ticks of a clock. Batches of clients, and those that followers get from leaders, are refused when they would reach into the
-// reserve; coordinators and the quorum go on, out of the reserve. Owner: LogManager, on the shard's loop.
+// reserve; coordinators and the quorum go on, out of the reserve. Compaction waits for room. Owner: LogManager, on the shard's loop.
 #pragma once
 
 #include <algorithm>
@@ -33,6 +33,11 @@ class SpaceLeft {
     refused_ = bytes;
     above_reserve_ = ask_(bytes);
     return full();
+  }
+  // Whether so many bytes fit above the reserve just now. Unlike refuses() it takes nothing from others: whoever asks can wait.
+  bool has_room(uint64_t bytes) {
+    look();
+    return above_reserve_ == UINT64_MAX || bytes < above_reserve_;
   }
   void wrote(uint64_t bytes) { unseen_ += bytes; }
 
