@@ -379,7 +379,9 @@ Result<void> LogCleaner::rewrite(const protocol::BatchView& batch, const std::ve
   protocol::RecordBatchBuilder builder(options);
   for (const auto& record : kept) builder.append_at(record.offset, record.timestamp, record.key, record.value, record.headers);
   builder.set_last_offset(batch.last_offset());
-  TRY_ASSIGN(const Buffer bytes, builder.build());
+  TRY_ASSIGN(Buffer bytes, builder.build());
+  // An empty batch keeps its time: whoever rebuilds producers from it must know how long ago this one wrote.
+  if (kept.empty()) protocol::set_max_timestamp(bytes, batch.timestamp_type(), batch.max_timestamp());
   output.add(bytes);
   return {};
 }

@@ -308,6 +308,34 @@ TEST(CleanerFailure, ReserveOfTheDiskIsLeftAlone) {
   run.check();
 }
 
+// A replica that has the compacted log without snapshots builds its producers from it: the last batch of a producer is empty and tells
+// sequence, epoch and time.
+TEST(Cleaner, EmptyBatchKeepsTheTimeOfItsProducer) {
+  for (const bool stamped : {false, true}) {
+    Compaction run(1);
+    run.config.log_append_time = stamped;
+    run.open(true);
+    run.write({{"k", "v"}}, 100);
+    const TimestampMs written = run.log->active_producers().front().last_timestamp;
+    run.world.loop.advance(5'000);
+    run.write({{"k", "replaced"}});
+    run.fill();
+    ASSERT_TRUE(run.clean_dirtiest());
+    EXPECT_FALSE(run.read().contains(0));
+    for (const auto& name : run.world.disk.names("/data/topic-0")) {
+      if (name.ends_with(".snapshot")) ASSERT_TRUE(run.world.disk.remove_file("/data/topic-0/" + name).has_value());
+    }
+    run.restart();
+    ASSERT_EQ(run.log->active_producers().size(), 1u);
+    EXPECT_EQ(run.log->active_producers().front().last_timestamp, written);
+    run.log->expire_producers();
+    run.sequences[100] = 0;
+    const Offset end = run.log->log_end_offset();
+    run.write({{"k", "v"}}, 100);
+    EXPECT_EQ(run.log->log_end_offset(), end) << "it was there before";
+  }
+}
+
 // ---- Seeds ----
 
 // The disk fails a round at random: want of room or an error of the device, at any operation.

@@ -168,7 +168,7 @@ Result<std::optional<TimestampOffset>> record_at(Bytes bytes, TimestampMs timest
   }
   TRY_ASSIGN(const auto batch, protocol::BatchView::parse(bytes));
   epoch = batch.leader_epoch();
-  if (batch.timestamp_type() == protocol::TimestampType::kLogAppendTime) {
+  if (batch.timestamp_type() == protocol::TimestampType::kLogAppendTime && batch.record_count() == batch.last_offset() - batch.base_offset() + 1) {
     return std::optional(TimestampOffset{batch.max_timestamp(), std::max(batch.base_offset(), from), epoch});
   }
   TRY_ASSIGN(auto reader, protocol::RecordReader::open(batch, scratch));
