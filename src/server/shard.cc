@@ -631,6 +631,7 @@ io::Task<> Shard::retain() {
     note_load();
     tell_complaints_left_out();
     logs_.remove_deleted_files();
+    logs_.files().close_idle(world_.loop.now());
     logs_.check_space();
     co_await open_waiting();
     bool full = false;

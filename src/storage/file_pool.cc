@@ -12,6 +12,7 @@ void PooledFile::assign(FilePool& pool, std::string path) {
 
 Result<std::shared_ptr<io::File>> PooledFile::get(bool create) {
   SAMSA_ASSERT(pool_ != nullptr);
+  used_ = pool_->now_;
   if (file_ != nullptr) {
     if (pool_->newest_ != this) {
       pool_->unlink(*this);
@@ -35,6 +36,21 @@ void PooledFile::close() {
 void FilePool::set_limit(size_t limit) {
   limit_ = limit;
   evict();
+}
+
+void FilePool::close_idle(io::MonoTime now) {
+  constexpr int kAtOnce = 500;  // A loop is not to stand still for thousands.
+  now_ = now;
+  for (int i = 0; i < kAtOnce && oldest_ != nullptr && oldest_->used_ + kIdle <= now; ++i) {
+    PooledFile& file = *oldest_;
+    if (!file.kept_) {
+      file.close();
+      continue;
+    }
+    unlink(file);
+    link_newest(file);
+    file.used_ = now;
+  }
 }
 
 void FilePool::link_newest(PooledFile& file) {

@@ -44,7 +44,7 @@ Result<void> IndexFile::clear() {
 
 Result<void> IndexFile::create() {
   if (exists_) return {};
-  TRY(file_.get(true));
+  TRY(pool_.disk().open(path(), io::OpenMode::kCreate));  // Not kept open: most partitions are idle.
   fresh_ = true;
   exists_ = true;
   dirty_ = true;

@@ -93,6 +93,9 @@ io::Task<Result<LoadedLog>> Loader::run() {
   loaded_.epochs->truncate_from_end(end_);
   loaded_.epochs->truncate_from_start(loaded_.log_start_offset);
   CO_TRY(co_await load_producers());
+  if (options_.clean) {
+    for (const auto& segment : segments.all()) segment->close_files();
+  }
   co_return std::move(loaded_);
 }
 

@@ -36,7 +36,7 @@ Segment::Segment(FilePool& pool, const std::string& directory, Offset base, cons
       directory_(directory) {}
 
 Result<void> Segment::create(const LogConfig& config) {
-  TRY_ASSIGN(auto file, log_.get(true));
+  TRY_ASSIGN(auto file, pool_.disk().open(path(), io::OpenMode::kCreate));  // Not kept open: most partitions are idle.
   if (config.preallocate) {
     auto reserved = file->reserve(static_cast<uint64_t>(config.segment_bytes));
     if (!reserved && !io::is_no_space(reserved.error())) return reserved;
@@ -88,7 +88,7 @@ bool Segment::has_room(uint64_t bytes, Offset last_offset, const LogConfig& conf
 Result<void> Segment::append(Bytes batches, std::span<BatchPlace> places, const LogConfig& config) {
   TRY_ASSIGN(auto file, log_.get());
   if (size_ > 0) TRY(max_timestamp());
-  dirty_ = true;
+  set_dirty(true);
   const uint64_t start = size_;
   auto written = file->write_at(batches, start);
   if (!written) {
@@ -268,7 +268,7 @@ Result<uint64_t> Segment::truncate_to(Offset offset) {
 
 Result<void> Segment::truncate_bytes(uint64_t size) {
   TRY_ASSIGN(auto file, log_.get());
-  dirty_ = true;
+  set_dirty(true);
   TRY(file->truncate(size));
   size_ = size;
   bytes_since_index_ = 0;
@@ -293,9 +293,9 @@ Result<void> Segment::clear_indexes() {
 io::Task<Result<void>> Segment::sync_data() {
   if (!dirty_) co_return Result<void>();
   CO_TRY_ASSIGN(auto file, log_.get());
-  dirty_ = false;
+  set_dirty(false);
   auto synced = co_await file->sync();
-  if (!synced) dirty_ = true;
+  if (!synced) set_dirty(true);
   co_return synced;
 }
 
@@ -310,7 +310,7 @@ io::Task<Result<void>> Segment::write_again(uint64_t position) {
     CO_TRY(file->write_at(Bytes(piece).first(got), at));
     at += got;
   }
-  dirty_ = true;
+  set_dirty(true);
   co_return Result<void>();
 }
 

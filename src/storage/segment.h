@@ -119,6 +119,10 @@ class Segment {
     uint32_t position;
   };
   void remember(const BatchPlace& place);
+  void set_dirty(bool dirty) {
+    dirty_ = dirty;
+    log_.keep_open(dirty);
+  }
   [[nodiscard]] std::optional<BatchPlace> find_recent(Offset target) const;
   Result<std::optional<BatchPlace>> scan(uint64_t position, const std::function<bool(const BatchPlace&)>& wanted);
   // From the index entry's batch on; from the start where the entry points at none of its offset (damage).
