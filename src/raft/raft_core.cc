@@ -151,7 +151,8 @@ void RaftCore::become_candidate(Now now) {
   election_lost_ = false;
   election_deadline_ = random_election_deadline(now);
   fetch_deadline_ = io::kNever;
-  if (!store()) return;
+  // Where it is the only voter it leads in this very step, and what is stored then says all of this.
+  if (!voters().is_only(self_) && !store()) return;
   count_votes(now);
 }
 

@@ -57,8 +57,10 @@ io::Task<Result<void>> RaftNode::State::load() {
   }
   CO_TRY_ASSIGN(stored, quorum_file.read());
   core = std::make_unique<RaftCore>(config, *log, quorum_file, history, world.loop.random());
-  // A vote that could not be synced before the start is in the page cache alone, and counts from here on.
-  if (stored) {
+  // A vote that could not be synced before the start is in the page cache alone, and counts from here on. The only voter writes a new epoch
+  // before it does anything.
+  const bool alone = core->is_voter() && core->voters().size() == 1;
+  if (stored && !alone) {
     auto again = quorum_file.write(*stored, core->kraft_version(), core->voters());
     if (!again && !io::is_no_space(again.error())) co_return again;
   }

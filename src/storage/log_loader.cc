@@ -60,14 +60,18 @@ std::optional<Offset> leading_offset(std::string_view name) {
 }
 
 io::Task<Result<LoadedLog>> Loader::run() {
-  if (!disk_.exists(options_.directory)) CO_TRY(disk_.create_directories(options_.directory));
+  const bool made = !disk_.exists(options_.directory);
+  if (made) CO_TRY(disk_.create_directories(options_.directory));
   loaded_.segments = std::make_unique<SegmentList>();
   loaded_.producers = std::make_unique<ProducerStates>(disk_, options_.directory, context_.producer_id_expiration_ms);
   loaded_.epochs = std::make_unique<LeaderEpochCache>(disk_, options_.directory);
-  CO_TRY(read_topic_id());
-  CO_TRY(clean_up_files());
-  loaded_.producers->set_snapshots(snapshots_);
-  CO_TRY(loaded_.epochs->load());
+  loaded_.topic_id = options_.topic_id;
+  if (!made) {
+    CO_TRY(read_topic_id());
+    CO_TRY(clean_up_files());
+    loaded_.producers->set_snapshots(snapshots_);
+    CO_TRY(loaded_.epochs->load());
+  }
   loaded_.recovery_point = options_.recovery_point;
   CO_TRY(co_await load_segments());
   if (!options_.clean) CO_TRY(co_await recover_tail());
