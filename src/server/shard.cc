@@ -616,6 +616,8 @@ io::Task<> Shard::open_waiting() {
     const auto* state = topic == nullptr ? nullptr : topic->partition(index);
     if (state == nullptr || !state->has_replica(settings_.node_id)) {
       waiting_for_room_.erase({name, index});
+      // Found at start, and not opened since.
+      if (logs_.find({name, index}) == nullptr) (void)co_await logs_.remove({name, index});
     } else if (!stopping_) {
       co_await apply_partition(*topic, index, state, *now);
     }

@@ -339,6 +339,51 @@ TEST_F(DirectoriesTest, StartsOnACompletelyFullDisk) {
   world.loop.run(logs->close());
 }
 
+// What is damaged is set aside, for which there is no room: the log waits. Meanwhile its topic is deleted, and made again or not.
+TEST_F(DirectoriesTest, ALogThatWaitsForRoomGoesWithItsTopic) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  {
+    auto directories = open().value();
+    auto logs = manager(*directories);
+    for (int i = 0; i < 2; ++i) {
+      Log* log = *world.loop.run(logs->get_or_create({"topic", i}, Uuid{7, 700}, config, 0));
+      append(*log, 20);
+      ASSERT_TRUE(world.loop.run(log->flush()).has_value());
+    }
+    ASSERT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    for (int i = 0; i < 2; ++i) world.loop.run(logs->find({"topic", i})->abandon());
+  }
+  world.disk.kill();
+  for (const std::string path : {"/a/topic-0/00000000000000000000.log", "/a/topic-1/00000000000000000000.log"}) {
+    Buffer bytes = world.disk.content(path);
+    bytes[bytes.size() / 2] ^= 1;
+    world.disk.put(path, bytes);
+  }
+  world.disk.capacity = 1;
+  auto directories = open().value();
+  auto logs = manager(*directories);
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(logs->find({"topic", i}), nullptr);
+  EXPECT_FALSE(logs->any_offline());
+  ASSERT_TRUE(world.loop.run(logs->remove({"topic", 1})).has_value());
+  EXPECT_FALSE(world.disk.exists("/a/topic-1/00000000000000000000.log"));
+  world.disk.capacity = 1 << 30;
+  logs->check_space();
+  for (int i = 0; i < 2; ++i) {
+    for (int again = 0; again < 2; ++again) {
+      auto made = world.loop.run(logs->get_or_create({"topic", i}, Uuid{9, 900}, config, 0));
+      ASSERT_TRUE(made.has_value()) << made.error().describe();
+      EXPECT_EQ((*made)->topic_id(), (Uuid{9, 900}));
+      EXPECT_EQ((*made)->log_end_offset(), again);
+      append(**made, 1);
+    }
+  }
+  world.loop.advance(120'000);
+  logs->remove_deleted_files();
+  for (const auto& name : world.disk.names("/a")) EXPECT_EQ(name.find("-delete"), std::string::npos) << name;
+  world.loop.run(logs->close());
+}
+
 // log.cleaner.threads, log.cleaner.io.max.bytes.per.second and log.cleaner.io.buffer.size.
 TEST_F(DirectoriesTest, CleanersTakeDifferentLogsAndTheirTime) {
   format("/a", kDirectoryA);

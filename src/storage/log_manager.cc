@@ -90,7 +90,12 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
   if (pending_.contains(key)) co_return fail(ErrorCode::kKafkaStorageError, "the partition's log directory is offline");
   OpenLog options;
   Offset first_dirty = 0;
-  const auto postponed = postponed_.find(key);
+  auto postponed = postponed_.find(key);
+  if (postponed != postponed_.end() && !topic_id.is_zero() && !postponed->second.found.topic_id.is_zero() &&
+      postponed->second.found.topic_id != topic_id) {
+    CO_TRY(co_await remove(key));  // Its topic was deleted while there was no room, and this one has the name.
+    postponed = postponed_.end();
+  }
   if (postponed != postponed_.end()) {
     options = postponed->second.options;
     first_dirty = postponed->second.found.first_dirty_offset;
@@ -119,6 +124,19 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
 // Takes the log out of service under another directory name. "-delete" ones go after the delay.
 io::Task<Result<void>> LogManager::rename_away(Logs& from, TopicPartition partition, std::string_view suffix) {
   const auto found = from.find(partition);
+  if (const auto postponed = postponed_.find(partition); found == from.end() && &from == &logs_ && postponed != postponed_.end()) {
+    const auto [options, was] = postponed->second;
+    if (is_offline(was.directory)) co_return fail(ErrorCode::kKafkaStorageError, "the log directory is offline");
+    const std::string path = io::join_path(directories_[static_cast<size_t>(was.directory)], renamed_directory(partition, loop_.random().uuid(), suffix));
+    auto renamed = disk_.rename(was.path, path);
+    if (!renamed && io::is_no_space(renamed.error()) && suffix == "-delete") {
+      renamed = disk_.remove_tree(was.path);
+    } else if (renamed && suffix == "-delete") {
+      doomed_.push_back({path, loop_.now() + std::chrono::milliseconds(options.config.file_delete_delay_ms), was.directory});
+    }
+    if (renamed) postponed_.erase(partition);
+    co_return renamed;
+  }
   if (found == from.end()) co_return fail(ErrorCode::kUnknownTopicOrPartition, partition.to_string() + " has no log here");
   const int at = found->second.directory;
   Log& log = *found->second.log;
