@@ -54,6 +54,62 @@ void write_log(TestWorld& world) {
   ASSERT_TRUE(world.loop.run(log->close()).has_value());
 }
 
+void remove_snapshots(TestWorld& world) {
+  for (const auto& name : world.disk.names(kDirectory)) {
+    if (name.ends_with(".snapshot")) ASSERT_TRUE(world.disk.remove_file(io::join_path(kDirectory, name)).has_value());
+  }
+}
+
+TEST(LogWithoutSnapshots, IsReadOnceOnly) {
+  TestWorld world;
+  OpenLog options = options_of(true, 0);
+  options.config.segment_bytes = 2'000'000;
+  world.disk.crashes = false;
+  {
+    auto log = world.loop.run(Log::open(world.context, options)).value();
+    for (int i = 0; i < 1200; ++i) {
+      Buffer batch = make_batch({.value_size = 10'000});
+      ASSERT_TRUE(log->append_as_leader(batch, {}).has_value());
+    }
+    ASSERT_TRUE(world.loop.run(log->flush()).has_value());
+    options.recovery_point = log->recovery_point();
+    world.loop.run(log->abandon());
+  }
+  options.clean = false;
+  const auto reads_of_a_start = [&] {
+    world.disk.kill();
+    const size_t before = world.disk.reads;
+    auto log = world.loop.run(Log::open(world.context, options)).value();
+    EXPECT_EQ(log->log_end_offset(), 1200);
+    world.loop.run(log->abandon());
+    return world.disk.reads - before;
+  };
+  remove_snapshots(world);
+  const size_t first = reads_of_a_start();
+  const size_t second = reads_of_a_start();
+  EXPECT_LT(second + 12, first) << "12 MB, a read each";
+}
+
+TEST(LogWithoutSnapshots, IsLongToScan) {
+  TestWorld world;
+  write_log(world);
+  constexpr uint64_t kTwoSegments = 2 * 3000;
+  OpenLog options = options_of(false, 60);
+  {
+    auto log = world.loop.run(Log::open(world.context, options));
+    ASSERT_TRUE(log.has_value()) << log.error().describe();
+    ASSERT_GT((*log)->size_bytes(), 2 * kTwoSegments);
+    options.recovery_point = (*log)->log_end_offset();
+    world.loop.run((*log)->abandon());
+  }
+  options.scan_at_most = kTwoSegments;
+  ASSERT_TRUE(world.loop.run(Log::open(world.context, options)).has_value());
+  remove_snapshots(world);
+  EXPECT_EQ(world.loop.run(Log::open(world.context, options)).error().code, ErrorCode::kOperationNotAttempted);
+  options.scan_at_most = UINT64_MAX;
+  EXPECT_TRUE(world.loop.run(Log::open(world.context, options)).has_value());
+}
+
 // Uses everything that reads files.
 void use(TestWorld& world, Log& log) {
   log.set_high_watermark(log.log_end_offset());

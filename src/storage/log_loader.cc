@@ -32,6 +32,7 @@ class Loader {
   io::Task<Result<void>> write_again(Offset from);
   Result<void> start_empty(Offset offset);
   io::Task<Result<void>> load_producers();
+  io::Task<Result<void>> replay_producers_to(Offset offset);
   static Result<void> unless_full(Result<void> written);
   [[nodiscard]] TimestampMs now() const { return context_.loop.wall_ms(); }
   [[nodiscard]] std::string path_of(const std::string& name) const { return io::join_path(options_.directory, name); }
@@ -330,7 +331,7 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
   ProducerStates& producers = *loaded_.producers;
   if (producers.end_offset() != previous_last + 1 || index == 0) {
     CO_TRY(producers.load_newest(options_.log_start_offset, previous_last + 1, now()));
-    CO_TRY(co_await replay_producers(context_.loop, producers, *loaded_.segments, previous_last + 1));
+    CO_TRY(co_await replay_producers_to(previous_last + 1));
   }
   producers.set_end_offset(previous_last + 1);
   // The batches say what epochs there are; the file may be older than a truncation. Not so for a segment in the middle.
@@ -463,14 +464,34 @@ io::Task<Result<void>> Loader::load_producers() {
     if (end_ > loaded_.log_start_offset) CO_TRY(unless_full(producers.write_snapshot(false)));
     co_return Result<void>();
   }
-  CO_TRY(co_await replay_producers(context_.loop, producers, *loaded_.segments, end_));
+  CO_TRY(co_await replay_producers_to(end_));
   producers.set_end_offset(end_);
   co_return Result<void>();
 }
 
+// Without snapshots this reads all of the log, as Apache Kafka does.
+io::Task<Result<void>> Loader::replay_producers_to(Offset offset) {
+  constexpr uint64_t kMuch = 1U << 20;  // Bytes: a snapshot keeps the next start from reading them again.
+  const SegmentList& segments = *loaded_.segments;
+  ProducerStates& producers = *loaded_.producers;
+  const Offset from = producers.end_offset();
+  uint64_t bytes = 0;
+  if (from < offset && !segments.empty()) {
+    for (size_t i = segments.index_of(from); i < segments.size() && segments.at(i)->base_offset() < offset; ++i) bytes += segments.at(i)->size();
+    CO_TRY_ASSIGN(const auto first, segments.at(segments.index_of(from))->find(from));
+    if (first) bytes -= first->position;
+  }
+  to_scan_ += bytes;
+  if (to_scan_ > options_.scan_at_most) co_return fail(ErrorCode::kOperationNotAttempted, "too much to scan");
+  CO_TRY(co_await replay_producers(context_.loop, producers, segments, offset, &context_.end_loading));
+  if (bytes < kMuch) co_return Result<void>();
+  producers.set_end_offset(offset);
+  co_return unless_full(producers.write_snapshot(false));
+}
+
 }  // namespace
 
-io::Task<Result<void>> replay_producers(io::Loop& loop, ProducerStates& states, const SegmentList& segments, Offset to) {
+io::Task<Result<void>> replay_producers(io::Loop& loop, ProducerStates& states, const SegmentList& segments, Offset to, const bool* give_up) {
   const Offset from = states.end_offset();
   if (from >= to || segments.empty()) co_return Result<void>();
   io::BackgroundSlice slice(loop);
@@ -490,6 +511,7 @@ io::Task<Result<void>> replay_producers(io::Loop& loop, ProducerStates& states, 
         states.apply(view);
       }
       CO_TRY_ASSIGN(more, co_await walker.fill());
+      if (give_up != nullptr && *give_up) co_return fail(ErrorCode::kOperationNotAttempted, "the node stops");
     }
   }
   states.set_end_offset(to);

@@ -28,8 +28,8 @@ struct LoadedLog {
 
 io::Task<Result<LoadedLog>> load_log(LogContext& context, const OpenLog& options);
 
-// Applies the batches in [states.end_offset(), to) to the producer states.
-io::Task<Result<void>> replay_producers(io::Loop& loop, ProducerStates& states, const SegmentList& segments, Offset to);
+// Applies the batches in [states.end_offset(), to) to the producer states. OPERATION_NOT_ATTEMPTED, with a part of it done, once `give_up` is set.
+io::Task<Result<void>> replay_producers(io::Loop& loop, ProducerStates& states, const SegmentList& segments, Offset to, const bool* give_up = nullptr);
 
 // partition.metadata
 std::string format_partition_metadata(Uuid topic_id);

@@ -134,6 +134,26 @@ TEST_F(LoadTest, AStopDuringRecoveryIsNoCleanOne) {
   EXPECT_EQ(clean, (std::vector<bool>{true}));
 }
 
+// Without snapshots the producers come from all the records.
+TEST_F(LoadTest, AStopDoesNotWaitForTheProducersOfALongLog) {
+  for (const auto& name : world.disk.names("/a/slow-0")) {
+    if (name.ends_with(".snapshot")) ASSERT_TRUE(world.disk.remove_file("/a/slow-0/" + name).has_value());
+  }
+  world.disk.slow_reads = "/slow-0/";
+  start(2000ms);
+  world.loop.advance(2000);
+  EXPECT_TRUE(loaded);
+  EXPECT_TRUE(logs->is_loading(kSlow));
+  stop();
+  EXPECT_FALSE(clean.has_value());
+  world.loop.advance(10'000);  // The read that is under way.
+  EXPECT_EQ(clean, (std::vector<bool>{false}));
+  world.disk.slow_reads.clear();
+  start({});
+  EXPECT_EQ(logs->find(kSlow)->log_end_offset(), 200);
+  stop();
+}
+
 TEST_F(LoadTest, WhatWasNotOpenedKeepsItsCheckpoints) {
   world.disk.slow_reads = "/slow-0/";
   start(0ms);
