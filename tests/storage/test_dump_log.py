@@ -14,6 +14,8 @@ from peers import maven, tools
 from peers.broker import Apache, Samsa
 from peers.paths import BUILD, scratch_root
 
+from .test_real_disk import at_once
+
 WIRE_PROBE = BUILD / "release" / "samsa_wire_probe"
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 SMALL = {"segment.bytes": "1048576", "index.interval.bytes": "512"}
@@ -81,7 +83,8 @@ def prepare(broker):
 
 def write(broker, transactions):
     servers = {"bootstrap.servers": broker.bootstrap, "linger.ms": 5}
-    for codec in CODECS:
+
+    def compressed(codec):
         producer = Producer(servers | {"compression.type": codec, "enable.idempotence": True})
         for i in range(400):
             producer.produce(f"codec-{codec}", key=None if i % 7 == 0 else f"k\u00e4{i}", value=None if i % 11 == 0 else f"{i} " + "x" * 50,
@@ -89,6 +92,8 @@ def write(broker, transactions):
             if i % 50 == 0:
                 producer.flush(30)
         assert producer.flush(60) == 0
+
+    at_once(compressed, *[(codec,) for codec in CODECS])
     producer = Producer(servers)
     for i in range(300):
         producer.produce("stamped", value=f"{i}".encode() + b"\xff\xc3\x28")
@@ -105,16 +110,15 @@ def write(broker, transactions):
             producer.abort_transaction(60) if n % 2 else producer.commit_transaction(60)
 
 
-def consume(broker):
-    for group, protocol in (("classic-group", "classic"), ("new-group", "consumer")):
-        settings = {"bootstrap.servers": broker.bootstrap, "group.id": group, "group.protocol": protocol, "auto.offset.reset": "earliest", "enable.auto.commit": False}
-        consumer = Consumer(settings)
-        consumer.subscribe(["codec-none", "stamped"])
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and consumer.poll(0.5) is None:
-            pass
-        consumer.commit(offsets=[TopicPartition("stamped", 0, 7)], asynchronous=False)
-        consumer.close()
+def consume(broker, group, protocol):
+    settings = {"bootstrap.servers": broker.bootstrap, "group.id": group, "group.protocol": protocol, "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer(settings)
+    consumer.subscribe(["codec-none", "stamped"])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and consumer.poll(0.5) is None:
+        pass
+    consumer.commit(offsets=[TopicPartition("stamped", 0, 7)], asynchronous=False)
+    consumer.close()
 
 
 def random_records(broker):
@@ -173,7 +177,7 @@ class Written:
         try:
             prepare(self.broker)
             write(self.broker, transactions=kind is Apache)
-            consume(self.broker)
+            at_once(consume, (self.broker, "classic-group", "classic"), (self.broker, "new-group", "consumer"))
             random_records(self.broker)
             assert self.broker.stop() == (143 if kind is Apache else 0)
         finally:
@@ -184,11 +188,18 @@ class Written:
         return sorted(f for pattern in patterns for f in self.data.glob(pattern) if f.suffix in KINDS)
 
 
-@pytest.fixture(scope="module", params=[Apache, Samsa], ids=["apache", "samsa"])
-def written(request):
-    made = Written(request.param)
+@pytest.fixture(scope="module")
+def both_written():
+    kinds = [Apache, Samsa]
+    made = dict(zip(kinds, at_once(Written, *[(kind,) for kind in kinds])))
     yield made
-    made.broker.destroy()
+    for one in made.values():
+        one.broker.destroy()
+
+
+@pytest.fixture(scope="module", params=[Apache, Samsa], ids=["apache", "samsa"])
+def written(request, both_written):
+    return both_written[request.param]
 
 
 def test_batches_records_and_contents(written):

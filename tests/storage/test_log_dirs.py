@@ -27,6 +27,8 @@ def node(request):
     one.data_dir = directory / "a"
     yield one.create()
     one.destroy()
+    for name in one.dirs:
+        shutil.rmtree(name, ignore_errors=True)
 
 
 def alter(node, directory, topic, *partitions):

@@ -15,7 +15,7 @@ from peers import rawwire, tools
 from peers.broker import Apache, Samsa
 from peers.paths import scratch_root
 
-from .test_real_disk import wait_until
+from .test_real_disk import at_once, wait_until
 
 SETTINGS = dict(
     log__retention__check__interval__ms="300", log__initial__task__delay__ms="300", log__cleaner__backoff__ms="200", auto__create__topics__enable="false",
@@ -135,9 +135,9 @@ def test_retention_by_time_and_size(both):
     records = [((start - 2 * HOUR if i < 25 else start), None, bytes(100_000)) for i in range(45)]
     create(both, "by-time", segment_bytes=MIB)
     create(both, "by-size", segment_bytes=MIB)
+    assert at_once(produce, *[(one, topic, records) for one in both for topic in ("by-time", "by-size")]) == [[None] * 45] * 4
     for one in both:
         for topic, setting, value in (("by-time", "retention.ms", HOUR), ("by-size", "retention.bytes", 2 * MIB)):
-            assert produce(one, topic, records) == [None] * 45
             configure(one, topic, setting, value)
     on_both(both, lambda one: offsets(one, "by-time"), lambda found: found == (20, 45))  # The segment that holds a younger record stays.
     on_both(both, lambda one: offsets(one, "by-size"), lambda found: found == (20, 45))
@@ -184,17 +184,18 @@ def test_largest_batch(both):
 
 def test_codecs_and_levels(both):
     value = json.dumps([{"name": f"record {i * 7919 % 1000}", "size": i * i} for i in range(3000)]).encode()
-    sizes = {one.kind: {} for one in both}
     cases = [("producer", {}), ("uncompressed", {}), ("snappy", {}), *[(codec, {f"compression_{codec}_level": level}) for codec, levels in
                                                                      (("gzip", (1, 9)), ("lz4", (1, 17)), ("zstd", (1, 22))) for level in levels]]
-    for number, (codec, level) in enumerate(cases):
-        create(both, f"codec{number}", compression_type=codec, **level)
-        for one in both:
-            assert produce(one, f"codec{number}", [(now(), b"k", value)] * 2, compression_type="snappy" if codec == "producer" else "gzip" if codec == "lz4" else "lz4") == [None, None]
-            said = re.findall(r"compresscodec: (\w+)", dump(one, f"codec{number}"))
-            assert said == [{"producer": "snappy", "uncompressed": "none"}.get(codec, codec)] * 2
-            assert [record[:3] for record in read(one, f"codec{number}")] == [(0, b"k", value), (1, b"k", value)]
-            sizes[one.kind][number] = (one.data_dir / f"codec{number}-0" / f"{0:020}.log").stat().st_size
+
+    def size(one, number, codec, level):
+        create([one], f"codec{number}", compression_type=codec, **level)
+        assert produce(one, f"codec{number}", [(now(), b"k", value)] * 2, compression_type="snappy" if codec == "producer" else "gzip" if codec == "lz4" else "lz4") == [None, None]
+        said = re.findall(r"compresscodec: (\w+)", dump(one, f"codec{number}"))
+        assert said == [{"producer": "snappy", "uncompressed": "none"}.get(codec, codec)] * 2
+        assert [record[:3] for record in read(one, f"codec{number}")] == [(0, b"k", value), (1, b"k", value)]
+        return (one.data_dir / f"codec{number}-0" / f"{0:020}.log").stat().st_size
+
+    sizes = {one.kind: at_once(size, *[(one, number, *case) for number, case in enumerate(cases)]) for one in both}
     for number, (codec, level) in enumerate(cases):
         theirs, ours = sizes["apache"][number], sizes["samsa"][number]
         assert 0.85 * theirs <= ours <= 1.06 * theirs, (codec, level, theirs, ours)
@@ -260,14 +261,14 @@ def test_compaction(both):
     create(both, "both-policies", cleanup_policy="compact,delete", segment_ms=10_000, retention_ms=HOUR // 2, min_cleanable_dirty_ratio="0.01")
     topics = ["keeps-tombstones", "drops-tombstones", "too-clean", "too-young", "overdue", "both-policies"]
     records = keyed(0, 150, 10, start, 2000) + keyed(150, 200, 10, start + HOUR - 60_000, 200)
-    for one in both:
-        for topic in topics:
-            assert not any(produce(one, topic, records))
+    assert not any(any(errors) for errors in at_once(produce, *[(one, topic, records) for one in both for topic in topics]))
     # Once more, so that what met its delete horizon in the first round is looked at again.
-    for one in both:
-        for topic in ("keeps-tombstones", "drops-tombstones"):
-            wait_until(lambda: len(read(one, topic)) < 100, 90, f"{one.kind}: {topic}")
-            produce(one, topic, keyed(200, 250, 10, start + HOUR - 30_000, 400))
+
+    def again(one, topic):
+        wait_until(lambda: len(read(one, topic)) < 100, 90, f"{one.kind}: {topic}")
+        produce(one, topic, keyed(200, 250, 10, start + HOUR - 30_000, 400))
+
+    at_once(again, *[(one, topic) for one in both for topic in ("keeps-tombstones", "drops-tombstones")])
     for topic in ("keeps-tombstones", "drops-tombstones", "overdue", "both-policies"):
         on_both(both, lambda one: read(one, topic), lambda found: len(found) < 125)
     wait_until(lambda: read(both[0], "drops-tombstones") == read(both[1], "drops-tombstones"), 60, "not the same")

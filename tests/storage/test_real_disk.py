@@ -13,6 +13,7 @@ import struct
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -276,6 +277,12 @@ def fill(path):
                     file.write(b"x" * size)
             except OSError:
                 pass
+
+
+def at_once(function, *arguments):
+    """function(*a) for each a of the arguments, all at the same time; what they return, in order."""
+    with ThreadPoolExecutor(8) as pool:
+        return [done.result() for done in [pool.submit(function, *a) for a in arguments]]
 
 
 def wait_until(condition, limit, what):
