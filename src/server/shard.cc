@@ -175,7 +175,8 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
       if (!again) SAMSA_LOG_ERROR("cannot open {}-{}: {}", topic.name, index, log.error().text());
       co_return;
     }
-    waiting_for_room_.erase({topic.name, index});
+    // What waited may have been another one's of that name.
+    checkpoint_due_ = waiting_for_room_.erase({topic.name, index}) > 0 || checkpoint_due_;
     found = partitions_.emplace(key, std::make_shared<replication::Partition>(world_.loop, **log, node_.id(), topic.id, this)).first;
     found->second->set_metrics(metrics_.topic(topic.name));
   }
@@ -618,10 +619,12 @@ io::Task<> Shard::open_waiting() {
       waiting_for_room_.erase({name, index});
       // Found at start, and not opened since.
       if (logs_.find({name, index}) == nullptr) (void)co_await logs_.remove({name, index});
+      checkpoint_due_ = true;
     } else if (!stopping_) {
       co_await apply_partition(*topic, index, state, *now);
     }
   }
+  co_await checkpoint_if_due();
 }
 
 io::Task<> Shard::retain() {
