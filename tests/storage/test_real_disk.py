@@ -1,7 +1,7 @@
 """One node on real disks that fail in real ways: killed under load, full to the brim, paused, a directory that answers with errors.
 
 What was acknowledged is written down as it happens, and read back afterwards: the same value at the same offset. The short form takes about a
-minute; SAMSA_STORAGE_ROUNDS=50 (or any number) kills that many times. Mounting needs root: without it the tests that mount are left out.
+minute; SAMSA_STORAGE_ROUNDS=50 (or any number) kills that many times. Mounting needs root: without it the tests that mount are skipped, and say so.
 """
 
 import fcntl
@@ -24,6 +24,7 @@ from peers.paths import scratch_root
 
 ROUNDS = int(os.environ.get("SAMSA_STORAGE_ROUNDS", "5"))
 PARTITIONS = 4
+mounts = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk needs root")
 EXT4_SHUTDOWN = 0x8004587D  # The file system answers everything with EIO from then on.
 
 
@@ -194,78 +195,80 @@ def test_paused(node):
     assert one.stop() == 0
 
 
-if os.geteuid() == 0:
-    def test_full_to_the_brim(node, mounted):
-        """Log and metadata on one disk, and a stranger who takes its last byte."""
-        disk = mounted(56)
-        one = node(log__segment__bytes="1048576", log__segment__delete__delay__ms="1000", log__retention__check__interval__ms="1000")
-        one.overrides |= {"log.dirs": str(disk / "data")}
-        one.data_dir = disk / "data"
-        one.create()
-        admin = create_topic(one, segment_bytes="1048576", file_delete_delay_ms="1000")
-        load = Load(one, size=4000, timeout_ms=4000, idempotent=False)
-        wait_until(lambda: load.refused, 120, "the disk never became full")
-        # However fast they are, producers do not get at the reserve: 5 % of such a small disk.
-        assert os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize > 1_000_000
-        fill(disk / "filler")
-        # Reading goes on, and so does the metadata log: a topic is made, whose directories have to wait.
-        assert first_record(one)
-        create_topic(one, "later", partitions=2)
-        # Killed while not a byte is left it starts again, and serves.
-        one.kill9()
-        fill(disk / "filler")
-        one.start()
-        assert first_record(one)
-        # Room is made by deleting records; nobody helps the node beyond that.
-        low = {}
-        for p in range(PARTITIONS):
-            offset = max(load.acknowledged["t", p]) // 2
-            low["t", p] = offset
-            for done in admin.delete_records([TopicPartition("t", p, offset)], request_timeout=60).values():
-                assert done.result(90).low_watermark == offset
-        before = load.count()
-        wait_until(lambda: load.count() > before + 100, 120, "service did not resume")
-        load.stop()
-        assert_nothing_lost(load, read_back(one), low)
-        later = Producer({"bootstrap.servers": one.bootstrap, "message.timeout.ms": 90_000})
-        delivered = []
-        for p in range(2):
-            later.produce("later", b"x", partition=p, on_delivery=lambda error, _: delivered.append(error))
-        assert later.flush(100) == 0 and delivered == [None, None]
-        assert one.stop() == 0
+@mounts
+def test_full_to_the_brim(node, mounted):
+    """Log and metadata on one disk, and a stranger who takes its last byte."""
+    disk = mounted(56)
+    one = node(log__segment__bytes="1048576", log__segment__delete__delay__ms="1000", log__retention__check__interval__ms="1000")
+    one.overrides |= {"log.dirs": str(disk / "data")}
+    one.data_dir = disk / "data"
+    one.create()
+    admin = create_topic(one, segment_bytes="1048576", file_delete_delay_ms="1000")
+    load = Load(one, size=4000, timeout_ms=4000, idempotent=False)
+    wait_until(lambda: load.refused, 120, "the disk never became full")
+    # However fast they are, producers do not get at the reserve: 5 % of such a small disk.
+    assert os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize > 1_000_000
+    fill(disk / "filler")
+    # Reading goes on, and so does the metadata log: a topic is made, whose directories have to wait.
+    assert first_record(one)
+    create_topic(one, "later", partitions=2)
+    # Killed while not a byte is left it starts again, and serves.
+    one.kill9()
+    fill(disk / "filler")
+    one.start()
+    assert first_record(one)
+    # Room is made by deleting records; nobody helps the node beyond that.
+    low = {}
+    for p in range(PARTITIONS):
+        offset = max(load.acknowledged["t", p]) // 2
+        low["t", p] = offset
+        for done in admin.delete_records([TopicPartition("t", p, offset)], request_timeout=60).values():
+            assert done.result(90).low_watermark == offset
+    before = load.count()
+    wait_until(lambda: load.count() > before + 100, 120, "service did not resume")
+    load.stop()
+    assert_nothing_lost(load, read_back(one), low)
+    later = Producer({"bootstrap.servers": one.bootstrap, "message.timeout.ms": 90_000})
+    delivered = []
+    for p in range(2):
+        later.produce("later", b"x", partition=p, on_delivery=lambda error, _: delivered.append(error))
+    assert later.flush(100) == 0 and delivered == [None, None]
+    assert one.stop() == 0
 
-    def test_a_failed_directory_and_one_that_serves(node, mounted):
-        disk = mounted(64)
-        one = node(metadata__log__dir="")
-        good = one.directory / "good"
-        one.overrides |= {"log.dirs": f"{good},{disk / 'bad'}", "metadata.log.dir": str(good)}
-        one.data_dir = good
-        one.create()
-        create_topic(one, "t", partitions=PARTITIONS)
-        load = Load(one, timeout_ms=5000, idempotent=False)
-        load.wait_for_more(400)
-        load.stop()
-        bad = {int(d.name.rsplit("-", 1)[1]) for d in (disk / "bad").glob("t-*")}
-        assert 0 < len(bad) < PARTITIONS
-        handle = os.open(disk, os.O_RDONLY)
-        fcntl.ioctl(handle, EXT4_SHUTDOWN, struct.pack("I", 2))
-        os.close(handle)
-        after = Load(one, timeout_ms=5000, idempotent=False)
-        wait_until(lambda: after.refused and all(len(after.acknowledged["t", p]) > 50 for p in range(PARTITIONS) if p not in bad), 120,
-                   "the good directory does not serve")
-        after.stop()
-        assert not any(after.acknowledged["t", p] for p in bad)
-        assert one.process.poll() is None
-        consumer = Consumer({"bootstrap.servers": one.bootstrap, "group.id": "reader", "enable.auto.commit": False, "auto.offset.reset": "earliest"})
-        serving = [p for p in range(PARTITIONS) if p not in bad]
-        consumer.assign([TopicPartition("t", p, 0) for p in serving])
-        wanted = sum(len(part.acknowledged["t", p]) for part in (load, after) for p in serving)
-        read, deadline = 0, time.monotonic() + 120
-        while read < wanted and time.monotonic() < deadline:
-            read += sum(1 for message in consumer.consume(1000, 1) if not message.error())
-        consumer.close()
-        assert read >= wanted
-        assert one.stop() == 0
+
+@mounts
+def test_a_failed_directory_and_one_that_serves(node, mounted):
+    disk = mounted(64)
+    one = node(metadata__log__dir="")
+    good = one.directory / "good"
+    one.overrides |= {"log.dirs": f"{good},{disk / 'bad'}", "metadata.log.dir": str(good)}
+    one.data_dir = good
+    one.create()
+    create_topic(one, "t", partitions=PARTITIONS)
+    load = Load(one, timeout_ms=5000, idempotent=False)
+    load.wait_for_more(400)
+    load.stop()
+    bad = {int(d.name.rsplit("-", 1)[1]) for d in (disk / "bad").glob("t-*")}
+    assert 0 < len(bad) < PARTITIONS
+    handle = os.open(disk, os.O_RDONLY)
+    fcntl.ioctl(handle, EXT4_SHUTDOWN, struct.pack("I", 2))
+    os.close(handle)
+    after = Load(one, timeout_ms=5000, idempotent=False)
+    wait_until(lambda: after.refused and all(len(after.acknowledged["t", p]) > 50 for p in range(PARTITIONS) if p not in bad), 120,
+               "the good directory does not serve")
+    after.stop()
+    assert not any(after.acknowledged["t", p] for p in bad)
+    assert one.process.poll() is None
+    consumer = Consumer({"bootstrap.servers": one.bootstrap, "group.id": "reader", "enable.auto.commit": False, "auto.offset.reset": "earliest"})
+    serving = [p for p in range(PARTITIONS) if p not in bad]
+    consumer.assign([TopicPartition("t", p, 0) for p in serving])
+    wanted = sum(len(part.acknowledged["t", p]) for part in (load, after) for p in serving)
+    read, deadline = 0, time.monotonic() + 120
+    while read < wanted and time.monotonic() < deadline:
+        read += sum(1 for message in consumer.consume(1000, 1) if not message.error())
+    consumer.close()
+    assert read >= wanted
+    assert one.stop() == 0
 
 
 def fill(path):
