@@ -52,6 +52,7 @@ TEST(Cleaner, KeepsTheLastOfEveryKeyAndMergesSegments) {
 // Compaction leaves offsets out at the ends of segments, too. A recovery must not take that for loss because the topic's policy is another one now.
 TEST(Cleaner, GapsOfALogThatIsNoLongerCompactedAreNoLoss) {
   Compaction run(3);
+  run.open(true);
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 300; ++i) run.write({{"key" + std::to_string(i % 40), "value" + std::to_string(i) + std::string(50, 'x')}});
     ASSERT_TRUE(run.clean().has_value());
