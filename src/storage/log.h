@@ -202,7 +202,7 @@ class Log {
 
   // First record with a timestamp >= the one given, below the log end; nothing if none.
   io::Task<Result<std::optional<TimestampOffset>>> offset_for_timestamp(TimestampMs timestamp);
-  // First record that carries the greatest timestamp of the log; nothing if the log is empty.
+  // First record that carries the greatest timestamp of those from the log start on; nothing if there is none.
   io::Task<Result<std::optional<TimestampOffset>>> offset_of_max_timestamp();
 
   // ---- Offsets ----
@@ -308,6 +308,7 @@ class Log {
   Result<void> collect_aborted(size_t segment_index, Offset from, Offset to, std::vector<AbortedTransaction>& into);
   Result<void> collect_entries(size_t segment_index, Offset from, Offset to, std::vector<AbortedEntry>& into) const;
   io::Task<Result<std::optional<TimestampOffset>>> first_record_at(std::shared_ptr<Segment> segment, TimestampMs timestamp);
+  io::Task<Result<std::optional<TimestampOffset>>> newest_record(std::shared_ptr<Segment> segment);
 
   // log_truncate.cc
   Result<void> remove_segments(std::vector<std::shared_ptr<Segment>> segments, bool with_snapshots);

@@ -1,9 +1,11 @@
 // Log: reading and looking up.
 #include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 
 #include "protocol/legacy_batch.h"
+#include "storage/batch_walker.h"
 #include "storage/leader_epoch_cache.h"
 #include "storage/log.h"
 #include "storage/producer_state.h"
@@ -138,19 +140,27 @@ io::Task<Result<std::optional<TimestampOffset>>> Log::offset_for_timestamp(Times
   co_return std::optional<TimestampOffset>();
 }
 
+// Segments state their greatest timestamp with records below the log start and with batches that compaction emptied. Where that is what it
+// is, their records are looked at one by one.
 io::Task<Result<std::optional<TimestampOffset>>> Log::offset_of_max_timestamp() {
-  std::shared_ptr<Segment> holder;
-  TimestampMs newest = kNoTimestamp;
-  for (const auto& segment : segments_->all()) {
+  std::vector<std::pair<TimestampMs, std::shared_ptr<Segment>>> holders;
+  for (size_t i = segments_->index_of(log_start_offset_); i < segments_->size(); ++i) {
+    const auto& segment = segments_->at(i);
     if (segment->size() == 0) continue;
     CO_TRY_ASSIGN(const TimestampEntry entry, segment->max_timestamp());
-    if (entry.timestamp > newest) {
-      newest = entry.timestamp;
-      holder = segment;
-    }
+    if (entry.timestamp > kNoTimestamp) holders.emplace_back(entry.timestamp, segment);
   }
-  if (!holder) co_return std::optional<TimestampOffset>();
-  co_return co_await first_record_at(holder, newest);
+  std::ranges::stable_sort(holders, std::greater<>(), [](const auto& holder) { return holder.first; });
+  std::optional<TimestampOffset> newest;
+  for (const auto& [timestamp, segment] : holders) {
+    if (newest && newest->timestamp >= timestamp) break;
+    CO_TRY_ASSIGN(auto found, co_await first_record_at(segment, timestamp));
+    if (!found) {
+      CO_TRY_ASSIGN(found, co_await newest_record(segment));
+    }
+    if (found && (!newest || found->timestamp > newest->timestamp)) newest = found;
+  }
+  co_return newest;
 }
 
 namespace {
@@ -180,6 +190,29 @@ Result<std::optional<TimestampOffset>> record_at(Bytes bytes, TimestampMs timest
   }
 }
 
+// The first record of the batch with its greatest timestamp of those at or above `from`.
+Result<std::optional<TimestampOffset>> newest_at(Bytes bytes, Offset from, protocol::Scratch& scratch) {
+  std::optional<TimestampOffset> newest;
+  const auto take = [&](const protocol::Record& record, LeaderEpoch epoch) {
+    if (record.offset < from || record.timestamp <= (newest ? newest->timestamp : kNoTimestamp)) return;
+    newest = TimestampOffset{record.timestamp, record.offset, epoch};
+  };
+  if (protocol::BatchHeader(bytes.data()).magic() < protocol::kMagicV2) {
+    std::vector<protocol::Record> records;
+    TRY(protocol::read_legacy_entry(bytes, scratch, records));
+    for (const auto& record : records) take(record, kNoLeaderEpoch);
+    return newest;
+  }
+  TRY_ASSIGN(const auto batch, protocol::BatchView::parse(bytes));
+  TRY_ASSIGN(auto reader, protocol::RecordReader::open(batch, scratch));
+  protocol::Record record;
+  for (;;) {
+    TRY_ASSIGN(const bool more, reader.next(record));
+    if (!more) return newest;
+    take(record, batch.leader_epoch());
+  }
+}
+
 }  // namespace
 
 io::Task<Result<std::optional<TimestampOffset>>> Log::first_record_at(std::shared_ptr<Segment> segment, TimestampMs timestamp) {
@@ -192,6 +225,42 @@ io::Task<Result<std::optional<TimestampOffset>>> Log::first_record_at(std::share
     CO_TRY_ASSIGN(place, segment->batch_at(place->position + place->size));  // Only emptied batches get here.
   }
   co_return std::optional<TimestampOffset>();
+}
+
+// The same from the log start on, found by going through all of the segment's batches.
+io::Task<Result<std::optional<TimestampOffset>>> Log::newest_record(std::shared_ptr<Segment> segment) {
+  const Offset from = log_start_offset_;
+  std::optional<TimestampOffset> newest;
+  std::optional<uint64_t> position;  // Of a later batch that says to have something newer...
+  uint64_t size = 0;
+  TimestampMs greatest = kNoTimestamp;  // ...and this is what it says.
+  CO_TRY_ASSIGN(const auto first, segment->find(from));
+  if (!first) co_return newest;
+  CO_TRY_ASSIGN(auto file, segment->open_file());
+  BatchWalker walker(file, first->position, segment->size());
+  io::BackgroundSlice slice(context_.loop);
+  for (bool more = true; more;) {
+    while (auto walked = walker.next()) {
+      if (slice.is_over()) co_await slice.pause();
+      const protocol::BatchHeader header(walked->bytes.data());
+      if (header.magic() < protocol::kMagicV2 || header.base_offset() < from) {
+        CO_TRY_ASSIGN(const auto found, newest_at(walked->bytes, from, *scratch_));
+        if (!found || found->timestamp <= greatest) continue;
+        newest = found;
+        greatest = found->timestamp;
+        position.reset();
+      } else if (header.record_count() > 0 && header.max_timestamp() > greatest) {
+        greatest = header.max_timestamp();
+        position = walked->position;
+        size = walked->bytes.size();
+      }
+    }
+    CO_TRY_ASSIGN(more, co_await walker.fill());
+  }
+  if (!position) co_return newest;
+  CO_TRY_ASSIGN(const Buffer bytes, segment->read_bytes(*position, size));
+  CO_TRY_ASSIGN(const auto last, newest_at(bytes, from, *scratch_));
+  co_return last && (!newest || last->timestamp > newest->timestamp) ? last : newest;
 }
 
 // ---- Estimates ----

@@ -330,6 +330,36 @@ TEST_F(LogTest, FindsOffsetsByTimestamp) {
   EXPECT_EQ((*world.loop.run(log->offset_for_timestamp(kT0 + 31)))->offset, 31);
 }
 
+// The greatest timestamp of all may lie below the log start, in a segment (or batch) of which the rest is still there.
+TEST_F(LogTest, GreatestTimestampIsLookedForFromTheLogStart) {
+  config.segment_bytes = 3000;
+  log->update_config(config);
+  const auto newest = [&]() -> std::pair<Offset, TimestampMs> {
+    const auto found = world.loop.run(log->offset_of_max_timestamp());
+    EXPECT_TRUE(found.has_value());
+    return found && *found ? std::pair((*found)->offset, (*found)->timestamp) : std::pair<Offset, TimestampMs>(-1, -1);
+  };
+  ASSERT_TRUE(append({.timestamp = kT0 + 9000}).has_value());
+  for (int i = 1; i < 10; ++i) ASSERT_TRUE(append({.timestamp = kT0 - i}).has_value());
+  EXPECT_EQ(newest(), std::pair(Offset{0}, kT0 + 9000));
+  log->set_high_watermark(10);
+  ASSERT_TRUE(log->advance_log_start(5).value());
+  EXPECT_EQ(newest(), std::pair(Offset{5}, kT0 - 5));
+  // A later segment has something newer than what is left of the first one.
+  ASSERT_TRUE(append({.count = 3, .timestamp = kT0 + 100, .value_size = 800}).has_value());
+  ASSERT_EQ(log->segment_count(), 2u);
+  EXPECT_EQ(newest(), std::pair(Offset{12}, kT0 + 102));
+  // Of the batch in which the log starts, only the rest.
+  ASSERT_TRUE(append({.timestamp = kT0}).has_value());
+  log->set_high_watermark(14);
+  ASSERT_TRUE(log->advance_log_start(11).value());
+  EXPECT_EQ(newest(), std::pair(Offset{12}, kT0 + 102));
+  ASSERT_TRUE(log->advance_log_start(13).value());
+  EXPECT_EQ(newest(), std::pair(Offset{13}, kT0));
+  ASSERT_TRUE(log->advance_log_start(14).value());
+  EXPECT_EQ(newest().first, -1);
+}
+
 TEST_F(LogTest, RetentionBySizeTimeAndLogStart) {
   config.segment_bytes = 3000;
   config.file_delete_delay_ms = 60'000;
