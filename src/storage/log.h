@@ -134,7 +134,7 @@ struct LogContext {
   FilePool& files;
   int64_t producer_id_expiration_ms = 86'400'000;
   bool verify_transactions = true;  // transaction.partition.verification.enable
-  // Told when a write or sync of a log failed for another reason than a full disk; called within that operation, so it may only note
+  // Told when a write, sync or read of a log failed for another reason than a full disk; called within that operation, so it may only note
   // or post. Not called twice for the same log.
   std::function<void(Log&, const Error&)> on_failure = {};
   bool end_loading = false;  // The node stops: logs that are being opened fail with OPERATION_NOT_ATTEMPTED, as if it had died then.
@@ -307,6 +307,8 @@ class Log {
   Result<LogRead> read_segment(Segment& segment, const ReadRequest& request, Offset upper_bound);
   Result<void> collect_aborted(size_t segment_index, Offset from, Offset to, std::vector<AbortedTransaction>& into);
   Result<void> collect_entries(size_t segment_index, Offset from, Offset to, std::vector<AbortedEntry>& into) const;
+  io::Task<Result<std::optional<TimestampOffset>>> find_timestamp(TimestampMs timestamp);
+  io::Task<Result<std::optional<TimestampOffset>>> find_max_timestamp();
   io::Task<Result<std::optional<TimestampOffset>>> first_record_at(std::shared_ptr<Segment> segment, TimestampMs timestamp);
   io::Task<Result<std::optional<TimestampOffset>>> newest_record(std::shared_ptr<Segment> segment);
 

@@ -384,6 +384,31 @@ TEST_F(DirectoriesTest, ALogThatWaitsForRoomGoesWithItsTopic) {
   world.loop.run(logs->close());
 }
 
+// A disk that can no longer be read: the directory goes offline, the other one serves on.
+TEST_F(DirectoriesTest, FailingReadTakesTheDirectoryOffline) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  auto directories = open().value();
+  auto logs = manager(*directories);
+  for (int i = 0; i < 4; ++i) append(**world.loop.run(logs->get_or_create({"topic", i}, Uuid{7, 700}, config, i % 2)), 5);
+  std::vector<int> told;
+  logs->on_offline([&](int directory) { told.push_back(directory); });
+  world.disk.fault = [](std::string_view operation, const std::string& path) {
+    return operation == "read" && path.starts_with("/a/") ? "Input/output error" : nullptr;
+  };
+  EXPECT_EQ(world.loop.run(logs->find({"topic", 0})->read_bytes({0, 1 << 20, 5, true})).error().code, ErrorCode::kKafkaStorageError);
+  world.loop.run_ready();
+  EXPECT_EQ(told, std::vector<int>{0});
+  for (int i = 0; i < 4; ++i) {
+    Log* log = logs->find({"topic", i});
+    ASSERT_EQ(log != nullptr, i % 2 == 1);
+    if (log == nullptr) continue;
+    append(*log, 1);
+    EXPECT_FALSE(world.loop.run(log->read_bytes({0, 1 << 20, 6, true}))->empty());
+  }
+  world.loop.run(logs->close());
+}
+
 // log.cleaner.threads, log.cleaner.io.max.bytes.per.second and log.cleaner.io.buffer.size.
 TEST_F(DirectoriesTest, CleanersTakeDifferentLogsAndTheirTime) {
   format("/a", kDirectoryA);

@@ -26,13 +26,13 @@ io::Task<Result<LogRead>> Log::read(ReadRequest request) {
     if (segment->base_offset() >= upper_bound) break;
     if (!segment->remembers(request.offset)) {
       const uint64_t truncations = truncations_;
-      CO_TRY(co_await segment->warm(request.offset));
+      if (auto warmed = co_await segment->warm(request.offset); !warmed) co_return fail(read_failed(std::move(warmed).error()));
       if (truncations != truncations_ || request.offset < log_start_offset_) {
         co_return fail(ErrorCode::kOffsetOutOfRange, fmt::format("Offset {} of {} went while it was read", request.offset, partition_.to_string()));
       }
     }
     auto read = read_segment(*segment, request, upper_bound);
-    if (!read) co_return fail(std::move(read).error());
+    if (!read) co_return fail(read_failed(std::move(read).error()));
     if (read->first_batch_offset < 0) {
       // A segment whose tail was compacted away may end before the offset: the next one has what follows.
       const size_t following = segments_->index_of(segment->base_offset()) + 1;
@@ -48,10 +48,11 @@ io::Task<Result<LogRead>> Log::read(ReadRequest request) {
       if (read->segment_end && next < segments_->size()) {
         to = std::min(to, segments_->at(next)->base_offset());
       } else if (!read->segment_end && !read->slices.empty()) {
-        CO_TRY_ASSIGN(const auto behind, segment->offsets().offset_at_or_behind(slice.offset + slice.length));
-        to = std::min(to, behind.value_or(to));
+        const auto behind = segment->offsets().offset_at_or_behind(slice.offset + slice.length);
+        if (!behind) co_return fail(read_failed(behind.error()));
+        to = std::min(to, behind->value_or(to));
       }
-      CO_TRY(collect_aborted(next - 1, request.offset, to, read->aborted));
+      if (auto done = collect_aborted(next - 1, request.offset, to, read->aborted); !done) co_return fail(read_failed(std::move(done).error()));
     }
     co_return read;
   }
@@ -86,8 +87,9 @@ io::Task<Result<Buffer>> Log::read_bytes(ReadRequest request) {
   Buffer bytes(found.size());
   size_t at = 0;
   for (const auto& slice : found.slices) {
-    CO_TRY_ASSIGN(const size_t got, co_await slice.file->read_at_async(MutableBytes(bytes).subspan(at, slice.length), slice.offset));
-    if (got != slice.length) co_return fail(ErrorCode::kKafkaStorageError, slice.file->path() + ": shorter than it was");
+    const auto got = co_await slice.file->read_at_async(MutableBytes(bytes).subspan(at, slice.length), slice.offset);
+    if (!got) co_return fail(read_failed(got.error()));
+    if (*got != slice.length) co_return fail(ErrorCode::kKafkaStorageError, slice.file->path() + ": shorter than it was");
     at += slice.length;
   }
   size_t whole = 0;
@@ -104,7 +106,7 @@ io::Task<Result<Buffer>> Log::read_bytes(ReadRequest request) {
 
 Result<std::vector<AbortedTransaction>> Log::aborted_transactions(Offset from, Offset to) {
   std::vector<AbortedTransaction> aborted;
-  TRY(collect_aborted(segments_->index_of(from), from, to, aborted));
+  if (auto done = collect_aborted(segments_->index_of(from), from, to, aborted); !done) return fail(read_failed(std::move(done).error()));
   return aborted;
 }
 
@@ -129,6 +131,18 @@ Result<void> Log::collect_aborted(size_t segment_index, Offset from, Offset to, 
 // ---- Timestamps ----
 
 io::Task<Result<std::optional<TimestampOffset>>> Log::offset_for_timestamp(TimestampMs timestamp) {
+  auto found = co_await find_timestamp(timestamp);
+  if (!found) co_return fail(read_failed(std::move(found).error()));
+  co_return found;
+}
+
+io::Task<Result<std::optional<TimestampOffset>>> Log::offset_of_max_timestamp() {
+  auto found = co_await find_max_timestamp();
+  if (!found) co_return fail(read_failed(std::move(found).error()));
+  co_return found;
+}
+
+io::Task<Result<std::optional<TimestampOffset>>> Log::find_timestamp(TimestampMs timestamp) {
   for (size_t i = segments_->index_of(log_start_offset_); i < segments_->size(); ++i) {
     const std::shared_ptr<Segment> segment = segments_->at(i);
     if (segment->size() == 0) continue;
@@ -142,7 +156,7 @@ io::Task<Result<std::optional<TimestampOffset>>> Log::offset_for_timestamp(Times
 
 // Segments state their greatest timestamp with records below the log start and with batches that compaction emptied. Where that is what it
 // is, their records are looked at one by one.
-io::Task<Result<std::optional<TimestampOffset>>> Log::offset_of_max_timestamp() {
+io::Task<Result<std::optional<TimestampOffset>>> Log::find_max_timestamp() {
   std::vector<std::pair<TimestampMs, std::shared_ptr<Segment>>> holders;
   for (size_t i = segments_->index_of(log_start_offset_); i < segments_->size(); ++i) {
     const auto& segment = segments_->at(i);

@@ -479,6 +479,40 @@ TEST_F(LogTest, BrokenDiskStopsTheLog) {
   EXPECT_EQ(told, 1);
 }
 
+// Whatever it was that read. Damaged content, missing files and a lack of handles are no failure of the device.
+TEST_F(LogTest, FailingReadStopsTheLog) {
+  config.segment_bytes = 3000;
+  config.retention_ms = 1000;
+  log->update_config(config);
+  append_many(40, {.count = 1, .value_size = 500});
+  const std::vector<std::function<bool()>> readers = {
+      [&] { return world.loop.run(log->read({0, 1 << 20, 40, true})).has_value(); },
+      [&] { return world.loop.run(log->read_bytes({0, 1 << 20, 40, true})).has_value(); },
+      [&] { return world.loop.run(log->offset_for_timestamp(kT0 + 3)).has_value(); },
+      [&] { return world.loop.run(log->offset_of_max_timestamp()).has_value(); },
+      [&] { return log->delete_old_segments().has_value(); },
+  };
+  for (size_t i = 0; i < readers.size(); ++i) {
+    SCOPED_TRACE(i);
+    reopen_killed();
+    log->set_high_watermark(40);
+    log = open(true, 40);  // Nothing is remembered.
+    log->set_high_watermark(40);
+    std::vector<std::string> told;
+    world.context.on_failure = [&](Log&, const Error& error) { told.push_back(error.message); };
+    const char* words = "Too many open files";
+    world.disk.fault = [&](std::string_view operation, const std::string&) { return operation == "read" ? words : nullptr; };
+    EXPECT_FALSE(readers[i]());
+    EXPECT_TRUE(told.empty());
+    words = "Input/output error";
+    EXPECT_FALSE(readers[i]());
+    EXPECT_EQ(told.size(), 1u);
+    world.disk.fault = nullptr;
+    EXPECT_EQ(append({}).error().code, ErrorCode::kKafkaStorageError);
+    world.context.on_failure = nullptr;
+  }
+}
+
 TEST_F(LogTest, ManyWaitersShareOneSync) {
   append_many(20);
   const size_t before = world.disk.syncs;

@@ -115,7 +115,9 @@ Result<size_t> Log::deletable_segments() const {
 
 Result<size_t> Log::delete_old_segments() {
   if (failure_) return fail(*failure_);
-  TRY_ASSIGN(const size_t count, deletable_segments());
+  const auto deletable = deletable_segments();
+  if (!deletable) return fail(read_failed(deletable.error()));
+  const size_t count = *deletable;
   if (count == 0) return size_t{0};
   if (count == segments_->size()) TRY(roll());
   SAMSA_LOG_INFO("{}: deleting {} segments below offset {}", directory_, count, segments_->at(count)->base_offset());
