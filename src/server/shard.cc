@@ -80,6 +80,7 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
     if (!stopping_) spawn(settle(partition, now));
   });
   const auto config_of = [this, now](const std::string& topic) { return log_config_of(settings_, *now, topic); };
+  logs_.context().producer_id_expiration_ms = broker_number(settings_, *now, "producer.id.expiration.ms");
   CO_TRY(co_await logs_.load(std::move(found), config_of, kLoadPatience));
   update_cordoned(*now);
   for (const auto& partition : logs_.futures()) co_await adopt_copy(partition, *now);
@@ -408,6 +409,7 @@ void Shard::apply_configs(const metadata::MetadataImage& before, const metadata:
         if (resource.type == metadata::ConfigType::kBroker) defaults_changed = true;
       });
   if (defaults_changed) {
+    logs_.context().producer_id_expiration_ms = broker_number(settings_, now, "producer.id.expiration.ms");
     now.topics.for_each([&](const std::string& name, const metadata::TopicImage&) { apply_topic_config(name, now); });
   } else {
     for (const auto& name : topics) apply_topic_config(name, now);
@@ -629,8 +631,9 @@ io::Task<> Shard::open_waiting() {
 
 io::Task<> Shard::retain() {
   constexpr std::chrono::seconds kWhileFull(5);  // Between two looks for what may be deleted.
+  const std::chrono::milliseconds expiry_interval(settings_.config->number("producer.id.expiration.check.interval.ms"));
   auto next_retention = io::after(world_.loop.now(), std::chrono::milliseconds(settings_.config->number("log.initial.task.delay.ms")));
-  auto next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
+  auto next_expiry = io::after(world_.loop.now(), expiry_interval);
   while (!stopping_) {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::chrono::seconds(1)))) break;
     note_load();
@@ -647,7 +650,7 @@ io::Task<> Shard::retain() {
       co_await logs_.delete_old_segments();
     }
     if (!stopping_ && world_.loop.now() >= next_expiry) {
-      next_expiry = io::after(world_.loop.now(), std::chrono::minutes(10));
+      next_expiry = io::after(world_.loop.now(), expiry_interval);
       logs_.expire_producers();
     }
   }

@@ -35,11 +35,15 @@ storage::LogConfig log_config_of(const NodeSettings& settings, const metadata::M
   storage::LogConfig log;
   log.durable = settings.config->flag("samsa.durable.appends");
   const auto layers = layers_of(settings, image, &image.config(ConfigType::kTopic, topic));
-  for (const auto& [name, value] : config::effective_topic(layers)) {
-    if (const auto applied = storage::apply_topic_setting(log, name, value); !applied) {
+  const auto apply = [&](std::string_view as, std::string_view name, std::string_view value) {
+    if (const auto applied = storage::apply_topic_setting(log, as, value); !applied) {
       SAMSA_LOG_WARN("topic {}: {}={} is ignored: {}", topic, name, value, applied.error().text());
     }
-  }
+  };
+  const auto values = config::effective_topic(layers);
+  for (const auto& [name, value] : values) apply(name, name, value);
+  // For tests: segments below segment.bytes' least.
+  if (const auto found = values.find("internal.segment.bytes"); found != values.end()) apply("segment.bytes", found->first, found->second);
   if (log.flush_messages <= 1) log.durable = true;
   return log;
 }

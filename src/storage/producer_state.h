@@ -50,8 +50,10 @@ struct ProducerEntry {
 
 class ProducerStates {
  public:
-  ProducerStates(io::Disk& disk, std::string directory, int64_t expiration_ms)
+  // `expiration_ms` (producer.id.expiration.ms) outlives this and may change.
+  ProducerStates(io::Disk& disk, std::string directory, const int64_t& expiration_ms)
       : disk_(disk), directory_(std::move(directory)), expiration_ms_(expiration_ms) {}
+  ProducerStates(io::Disk& disk, std::string directory, int64_t&& expiration_ms) = delete;
 
   // ---- Batches ----
   // The remembered batch that this one repeats.
@@ -118,7 +120,7 @@ class ProducerStates {
 
   io::Disk& disk_;
   std::string directory_;
-  int64_t expiration_ms_;
+  const int64_t& expiration_ms_;
   std::unordered_map<int64_t, ProducerEntry> entries_;
   std::map<Offset, int64_t> open_;            // First offset -> producer.
   std::map<Offset, Offset> unreplicated_;     // First offset -> marker's offset.
