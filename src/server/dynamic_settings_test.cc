@@ -69,5 +69,45 @@ TEST(DynamicSettings, InternalSegmentBytesGoBelowTheLeast) {
   });
 }
 
+// Keys from `first` on, each once.
+io::Task<> produce_keys(TestSite& site, std::string topic, int first, int count) {
+  protocol::RecordBatchBuilder builder;
+  for (int i = first; i < first + count; ++i) builder.append(site.world().loop.wall_ms(), as_bytes("key " + std::to_string(i)), as_bytes("v"));
+  const auto answer = co_await site.call(produce_request(topic, 0, *builder.build()), 9);
+  EXPECT_EQ(answer.responses.at(0).partition_responses.at(0).error_code, 0);
+}
+
+TEST(DynamicSettings, NothingIsCompactedWithoutTheCleaner) {
+  for (const bool enabled : {false, true}) {
+    TestSite site({{"log.cleaner.enable", enabled ? "true" : "false"}, {"log.cleaner.backoff.ms", "100"}});
+    site.run([&]() -> io::Task<> {
+      co_await site.create("events", 1, {{"cleanup.policy", "compact"}, {"internal.segment.bytes", "200"}});
+      for (int i = 0; i < 5; ++i) co_await produce_keys(site, "events", 7, 1);
+      co_await io::sleep_for(site.world().loop, 60s);
+      const auto replica = site.replica("events", 0);
+      EXPECT_EQ(replica->log().first_dirty_offset() > 0, enabled);
+    });
+  }
+}
+
+TEST(DynamicSettings, ARoundTakesAsManyKeysAsTheBufferHolds) {
+  constexpr int kKeys = 60'000, kBatch = 5000;
+  TestSite site({{"log.cleaner.backoff.ms", "100"}}, 1);
+  site.run([&]() -> io::Task<> {
+    const auto compacted_to = [&](std::string topic) -> io::Task<Offset> {
+      co_await site.create(topic, 1, {{"internal.segment.bytes", "100000"}});
+      for (int i = 0; i <= kKeys; i += kBatch) co_await produce_keys(site, topic, i, kBatch);
+      co_await set(site, "cleanup.policy", "compact", topic);
+      co_await io::sleep_for(site.world().loop, 30s);
+      co_return site.replica(topic, 0)->log().first_dirty_offset();
+    };
+    EXPECT_EQ(co_await compacted_to("large"), kKeys);
+    co_await set(site, "log.cleaner.dedupe.buffer.size", "1300000");
+    const Offset some = co_await compacted_to("small");
+    EXPECT_GT(some, kKeys / 4);
+    EXPECT_LT(some, kKeys * 4 / 5) << "24 bytes a key, and 90 % of the buffer";
+  });
+}
+
 }  // namespace
 }  // namespace samsa::server

@@ -468,7 +468,7 @@ TEST_F(DirectoriesTest, MovesBetweenDirectories) {
   world.loop.run(logs->close());
 }
 
-TEST_F(DirectoriesTest, TwentyThousandPartitionsKeepFewFilesOpen) {
+TEST_F(DirectoriesTest, TwoThousandPartitionsKeepFewFilesOpen) {
   format("/a", kDirectoryA);
   format("/b", kDirectoryB);
   world.disk.crashes = false;

@@ -92,6 +92,9 @@ io::Task<Result<LoadedLog>> Loader::run() {
   }
   if (options_.write_again_from) CO_TRY(co_await write_again(*options_.write_again_from));
   if (segments.empty()) CO_TRY(start_empty(options_.log_start_offset));
+  if (const int64_t most = std::min(options_.config.segment_jitter_ms, options_.config.segment_ms); most > 0) {
+    segments.active().set_roll_jitter(context_.loop.random().between(0, most));  // Logs that are made at the same time are to roll apart.
+  }
   loaded_.log_end_offset = end_;
   loaded_.log_start_offset = std::max(options_.log_start_offset, segments.first().base_offset());
   loaded_.recovery_point = options_.clean && !recovered_any_ ? end_ : std::min(loaded_.recovery_point, end_);

@@ -170,6 +170,35 @@ TEST_F(LogTest, RollsByRecordTime) {
   EXPECT_EQ(log->segment_count(), 2u);
 }
 
+// The first segment too, so that partitions made together do not roll together.
+TEST_F(LogTest, JitterRollsSegmentsSoonerAndApart) {
+  config.segment_ms = 100'000;
+  config.segment_jitter_ms = 50'000;
+  std::set<TimestampMs> ages[2];
+  for (int i = 1; i <= 12; ++i) {
+    OpenLog options;
+    options.directory = "/data/topic-" + std::to_string(i);
+    options.partition = {"topic", i};
+    options.config = config;
+    auto other = world.loop.run(Log::open(world.context, options));
+    ASSERT_TRUE(other.has_value());
+    std::swap(log, *other);
+    TimestampMs now = kT0;
+    for (auto& seen : ages) {
+      const TimestampMs first = now;
+      if (now == kT0) ASSERT_TRUE(append({.timestamp = now}).has_value());
+      do now += 1000;
+      while (!append({.timestamp = now})->rolled && now < first + 200'000);
+      EXPECT_GT(now - first, 50'000);
+      EXPECT_LE(now - first, 101'000);
+      seen.insert(now - first);
+    }
+    std::swap(log, *other);
+    world.loop.run((*other)->abandon());
+  }
+  for (const auto& seen : ages) EXPECT_GT(seen.size(), 4u);
+}
+
 TEST_F(LogTest, CleanReopenKeepsAllAndScansNothing) {
   config.segment_bytes = 5000;
   log->update_config(config);
