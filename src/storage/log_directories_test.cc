@@ -468,6 +468,35 @@ TEST_F(DirectoriesTest, MovesBetweenDirectories) {
   world.loop.run(logs->close());
 }
 
+TEST_F(DirectoriesTest, ALogIsMadeWhereItWasPreferredOnce) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  auto directories = open().value();
+  auto logs = manager(*directories);
+  const auto make = [&](int i, int asked) { return world.loop.run(logs->get_or_create({"topic", i}, Uuid{7, 700}, config, asked)).has_value(); };
+  for (int i = 0; i < 3; ++i) logs->prefer_directory({"topic", i}, 1);
+  logs->prefer_directory({"topic", 2}, 0);
+  logs->prefer_directory({"topic", 3}, 2);  // There is none.
+  ASSERT_TRUE(make(0, -1) && make(1, 0) && make(2, -1) && make(3, -1));
+  EXPECT_EQ(logs->directory_of({"topic", 0}), 1);
+  EXPECT_EQ(logs->directory_of({"topic", 1}), 1) << "it wins, as in Kafka";
+  EXPECT_EQ(logs->directory_of({"topic", 2}), 0) << "the last word";
+  // It is used up; of a log that is there it says nothing.
+  logs->prefer_directory({"topic", 0}, 0);
+  ASSERT_TRUE(make(0, -1));
+  EXPECT_EQ(logs->directory_of({"topic", 0}), 1);
+  for (const int i : {0, 1}) ASSERT_TRUE(world.loop.run(logs->remove({"topic", i})).has_value());
+  ASSERT_TRUE(make(0, 0) && make(1, 0));
+  EXPECT_EQ(logs->directory_of({"topic", 0}), 0);
+  EXPECT_EQ(logs->directory_of({"topic", 1}), 0);
+  // One that is offline does not count.
+  logs->prefer_directory({"topic", 4}, 1);
+  logs->take_offline(1, Error{ErrorCode::kKafkaStorageError, "a test"});
+  ASSERT_TRUE(make(4, -1));
+  EXPECT_EQ(logs->directory_of({"topic", 4}), 0);
+  world.loop.run(logs->close());
+}
+
 TEST_F(DirectoriesTest, TwoThousandPartitionsKeepFewFilesOpen) {
   format("/a", kDirectoryA);
   format("/b", kDirectoryB);

@@ -76,9 +76,15 @@ int LogManager::least_loaded() const {
   return best;
 }
 
+void LogManager::prefer_directory(const TopicPartition& partition, int directory) {
+  if (logs_.contains(partition) || directory < 0 || static_cast<size_t>(directory) >= directories_.size()) return;
+  if (preferred_.contains(partition) || preferred_.size() < kMostPreferred) preferred_[partition] = directory;
+}
+
 io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition, Uuid topic_id, const LogConfig& config, int directory) {
   const TopicPartition key = partition;
   if (const auto found = logs_.find(key); found != logs_.end()) {
+    preferred_.erase(key);
     if (is_offline(found->second.directory)) co_return fail(ErrorCode::kKafkaStorageError, "the partition's log directory is offline");
     Log& log = *found->second.log;
     if (!topic_id.is_zero()) CO_TRY(log.assign_topic_id(topic_id));
@@ -101,6 +107,8 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
     first_dirty = postponed->second.found.first_dirty_offset;
     directory = index_of_path(options.directory);
   }
+  const auto preferred = preferred_.find(key);
+  if (postponed == postponed_.end() && preferred != preferred_.end() && !is_offline(preferred->second)) directory = preferred->second;
   if (directory < 0) directory = least_loaded();
   if (directory < 0 || is_offline(directory)) co_return fail(ErrorCode::kKafkaStorageError, "the log directory is offline");
   if (postponed == postponed_.end()) options.directory = io::join_path(directories_[static_cast<size_t>(directory)], key.to_string());
@@ -113,6 +121,7 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
     co_return fail(std::move(log).error());
   }
   postponed_.erase(key);
+  preferred_.erase(key);
   Log* made = log->get();
   made->set_first_dirty_offset(first_dirty);
   made->set_space(space_[static_cast<size_t>(directory)].get());

@@ -72,6 +72,10 @@ class LogManager {
   // The same, created where it does not exist, in the directory (-1: the online one with the fewest logs). An existing log stays where
   // it is and gets the config. KAFKA_STORAGE_ERROR where the directory is offline, INCONSISTENT_TOPIC_ID for another id.
   io::Task<Result<Log*>> get_or_create(const TopicPartition& partition, Uuid topic_id, const LogConfig& config, int directory = -1);
+  // Where the partition's log is to be made (AlterReplicaLogDirs before there is one); before any directory that get_or_create is asked for. Ends
+  // when there is a log. Kept in memory only, and not for more than kMostPreferred partitions.
+  void prefer_directory(const TopicPartition& partition, int directory);
+  static constexpr size_t kMostPreferred = 100'000;
   // Renames the directory to "...-delete", forgets the log and removes the files after file.delete.delay.ms.
   io::Task<Result<void>> remove(const TopicPartition& partition);
   // A replica that the metadata does not assign to this node: renamed "...-stray" and kept aside.
@@ -215,6 +219,7 @@ class LogManager {
   std::function<void(const TopicPartition&)> on_loaded_;
   std::vector<bool> cordoned_;
   std::set<TopicPartition> cleaning_;
+  std::unordered_map<TopicPartition, int> preferred_;  // Directories of logs that are not there yet.
   std::vector<DirectoryCheckpoints> final_checkpoints_;
   std::function<void(int)> on_offline_;
   io::TaskGroup loaders_;

@@ -1,5 +1,5 @@
 // AlterReplicaLogDirs: moves replicas of this node into other log directories (KIP-113). Answers when the moves have begun; DescribeLogDirs
-// tells how far they are.
+// tells how far they are. A replica that is not here yet will lie where it was to be moved (LogManager::prefer_directory).
 #include "protocol/api/alter_replica_log_dirs.h"
 
 #include "server/api/common.h"
@@ -22,11 +22,15 @@ constexpr std::chrono::seconds kPatience{20};  // For all of a request; clients 
 io::Task<> move_one(Shard& shard, Work& work, io::MonoTime until) {
   const auto refuse = [&work](ErrorCode code) { work.answer->error_code = to_wire(code); };
   const auto found = shard.partition(work.topic_id, work.partition.partition);
-  // A replica that is not here (yet) has this code of its own in Kafka.
-  if (!found) co_return refuse(found.error().code == ErrorCode::kKafkaStorageError ? found.error().code : ErrorCode::kReplicaNotAvailable);
-  if (shard.logs().find(work.partition) == nullptr) co_return refuse(ErrorCode::kKafkaStorageError);
+  if (!found && found.error().code == ErrorCode::kKafkaStorageError) co_return refuse(found.error().code);
+  if (found && shard.logs().find(work.partition) == nullptr) co_return refuse(ErrorCode::kKafkaStorageError);
   if (shard.logs().is_cordoned(work.directory) && shard.logs().directory_of(work.partition) != work.directory) {
     co_return refuse(ErrorCode::kInvalidReplicaAssignment);
+  }
+  if (!found) {
+    // Its log is made there when it comes. A replica that is not here (yet) has this code of its own in Kafka.
+    shard.logs().prefer_directory(work.partition, work.directory);
+    co_return refuse(ErrorCode::kReplicaNotAvailable);
   }
   if (const auto begun = co_await shard.mover().move(work.partition, work.directory, until); !begun) refuse(begun.error().code);
 }
@@ -59,12 +63,12 @@ io::Task<> handle_alter_replica_log_dirs(RequestContext& context, protocol::Alte
       topic_answer.topic_name = topic.name;
       topic_answer.partitions.reserve(topic.partitions.size());
       const auto* found = image.topic(topic.name.view());
+      const Uuid id = found == nullptr ? Uuid{} : found->id;
       for (const PartitionIndex partition : topic.partitions) {
         auto& answer = topic_answer.partitions.emplace_back();
         answer.partition_index = partition;
         if (!directory) answer.error_code = to_wire(directory.error().code);
-        else if (found == nullptr) answer.error_code = to_wire(ErrorCode::kReplicaNotAvailable);
-        else work.push_back({node.shard_of(found->name, partition), found->id, {found->name, partition}, *directory, &answer});
+        else work.push_back({node.shard_of(topic.name.view(), partition), id, {topic.name.str(), partition}, *directory, &answer});
       }
     }
   }
