@@ -35,6 +35,7 @@ class FollowerFetcher {
 
   void add(const std::shared_ptr<Partition>& partition);
   void remove(const FetchClientSession::Key& key);
+  [[nodiscard]] std::shared_ptr<Partition> partition(const FetchClientSession::Key& key) const;
   io::Task<> run();
   void stop();
 
@@ -107,6 +108,11 @@ void FollowerFetcher::add(const std::shared_ptr<Partition>& partition) {
 void FollowerFetcher::remove(const Key& key) {
   entries_.erase(key);
   poked_.notify_all();
+}
+
+std::shared_ptr<Partition> FollowerFetcher::partition(const Key& key) const {
+  const auto found = entries_.find(key);
+  return found == entries_.end() ? nullptr : found->second.partition;
 }
 
 void FollowerFetcher::stop() {
@@ -420,6 +426,16 @@ void FollowerFetchers::unfollow(const Partition& partition) {
   if (found == followed_.end()) return;
   fetchers_.at(found->second)->remove(found->first);
   followed_.erase(found);
+}
+
+void FollowerFetchers::set_fetchers(int32_t count) {
+  if (count < 1 || count == settings_.fetchers) return;
+  settings_.fetchers = count;
+  std::vector<std::shared_ptr<Partition>> all;
+  for (const auto& [key, slot] : followed_) {
+    if (auto partition = fetchers_.at(slot)->partition(key)) all.push_back(std::move(partition));
+  }
+  for (const auto& partition : all) follow(partition);
 }
 
 io::Task<> FollowerFetchers::stop() {

@@ -68,6 +68,8 @@ class FollowerFetchers {
   // Follows the partition's leader of now; nothing where that is what is done already. A partition without a leader is not followed.
   void follow(const std::shared_ptr<Partition>& partition);
   void unfollow(const Partition& partition);
+  // num.replica.fetchers, from now on: partitions whose fetcher is another one then go over to it.
+  void set_fetchers(int32_t count);
   // Ends all fetching and waits for it.
   io::Task<> stop();
 

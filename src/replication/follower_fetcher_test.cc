@@ -1,6 +1,7 @@
 // A follower before a leader that the test plays: what its fetches say of it, and what it takes.
 #include "replication/follower_fetcher.h"
 
+#include <algorithm>
 #include <deque>
 
 #include <gtest/gtest.h>
@@ -159,6 +160,7 @@ class FollowerFetcherTest : public testing::Test {
     protocol::FetchResponse response;
     auto& topic = response.responses.emplace_back();
     topic.topic_id = kTopic;
+    if (!request.topics.empty()) together_.push_back(request.topics[0].partitions.size());
     for (const auto& wanted : request.topics.empty() ? decltype(request.topics[0].partitions)() : request.topics[0].partitions) {
       auto& replica = replicas_.at(static_cast<size_t>(wanted.partition));
       replica.asked.push_back({wanted.fetch_offset, wanted.partition_max_bytes,
@@ -184,6 +186,7 @@ class FollowerFetcherTest : public testing::Test {
   std::deque<Replica> replicas_;
   std::unique_ptr<FollowerFetchers> fetchers_;
   Offset committed_ = 0;
+  std::vector<size_t> together_;  // How many partitions each fetch named.
 };
 
 // What the leader hears of counts as committed: in a durable topic that is what a power cut does not take.
@@ -268,6 +271,27 @@ TEST_F(FollowerFetcherTest, AReplicaThatRunsOutOfRoomStopsAskingForRecords) {
   left = UINT64_MAX;
   space.look();
   ASSERT_TRUE(until([&] { return replica.log->log_end_offset() == 6; }));
+}
+
+// num.replica.fetchers changes: partitions go over to other fetchers, and back, and none is lost on the way.
+TEST_F(FollowerFetcherTest, TheNumberOfFetchersChangesWhileTheyWork) {
+  constexpr size_t kPartitions = 8;
+  for (size_t i = 0; i < kPartitions; ++i) open(false);
+  follow();
+  ASSERT_TRUE(until([&] { return together_.size() >= 3; }));
+  EXPECT_EQ(together_.back(), kPartitions);
+  Offset sent = 0;
+  for (const int32_t count : {4, 2, 1}) {
+    fetchers_->set_fetchers(count);
+    sim_.run_for(2s);
+    together_.clear();
+    for (auto& replica : replicas_) replica.to_send.push_back(numbered(sent, 3));
+    sent += 3;
+    ASSERT_TRUE(until([&] { return std::ranges::all_of(replicas_, [&](const auto& replica) { return replica.log->log_end_offset() == sent; }); }));
+    const size_t most = std::ranges::max(together_);
+    if (count == 1) EXPECT_EQ(most, kPartitions);
+    if (count > 1) EXPECT_LT(most, kPartitions) << count;
+  }
 }
 
 }  // namespace

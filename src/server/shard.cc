@@ -80,7 +80,7 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
     if (!stopping_) spawn(settle(partition, now));
   });
   const auto config_of = [this, now](const std::string& topic) { return log_config_of(settings_, *now, topic); };
-  logs_.context().producer_id_expiration_ms = broker_number(settings_, *now, "producer.id.expiration.ms");
+  apply_node_settings(*now);
   CO_TRY(co_await logs_.load(std::move(found), config_of, kLoadPatience));
   update_cordoned(*now);
   for (const auto& partition : logs_.futures()) co_await adopt_copy(partition, *now);
@@ -409,7 +409,7 @@ void Shard::apply_configs(const metadata::MetadataImage& before, const metadata:
         if (resource.type == metadata::ConfigType::kBroker) defaults_changed = true;
       });
   if (defaults_changed) {
-    logs_.context().producer_id_expiration_ms = broker_number(settings_, now, "producer.id.expiration.ms");
+    apply_node_settings(now);
     now.topics.for_each([&](const std::string& name, const metadata::TopicImage&) { apply_topic_config(name, now); });
   } else {
     for (const auto& name : topics) apply_topic_config(name, now);
@@ -417,6 +417,11 @@ void Shard::apply_configs(const metadata::MetadataImage& before, const metadata:
 }
 
 // KIP-73. The node's rates are shared out evenly among its shards.
+void Shard::apply_node_settings(const metadata::MetadataImage& now) {
+  logs_.context().producer_id_expiration_ms = broker_number(settings_, now, "producer.id.expiration.ms");
+  fetchers_.set_fetchers(static_cast<int32_t>(broker_number(settings_, now, "num.replica.fetchers")));
+}
+
 void Shard::apply_throttles(const metadata::MetadataImage& now) {
   throttled_.clear();
   now.configs.for_each([&](const metadata::ConfigResource& resource, const metadata::ConfigMap& values) {

@@ -152,6 +152,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> drop_partition(const std::string& topic, const Uuid& id, PartitionIndex index);
   void apply_topic_config(const std::string& topic, const metadata::MetadataImage& now);
   void apply_configs(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
+  void apply_node_settings(const metadata::MetadataImage& now);
   void lead_group_partition(PartitionIndex index, const std::shared_ptr<replication::Partition>& partition);
   io::Task<> set_aside_strays(const metadata::MetadataImage& image);
   [[nodiscard]] bool is_stray(const storage::Log& log, const metadata::MetadataImage& image) const;
