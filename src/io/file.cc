@@ -38,6 +38,15 @@ Result<void> write_file_atomically(Disk& disk, const std::string& path, Bytes co
   return disk.sync_directory(parent_path(path));
 }
 
+Task<Result<void>> write_file_atomically_async(Disk& disk, std::string path, std::string content) {
+  const std::string temporary = path + ".tmp";
+  CO_TRY_ASSIGN(auto file, disk.open(temporary, OpenMode::kCreateTruncate));
+  CO_TRY(file->write_at(as_bytes(content), 0));
+  CO_TRY(co_await file->sync());
+  CO_TRY(disk.rename(temporary, path));
+  co_return co_await disk.sync_directory_async(parent_path(path));
+}
+
 std::string parent_path(const std::string& path) {
   const size_t end = path.find_last_not_of('/');
   if (end == std::string::npos) return path.empty() ? "." : "/";

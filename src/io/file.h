@@ -94,13 +94,15 @@ class Disk {
   virtual Result<void> remove_file(const std::string& path) = 0;
   virtual Result<void> remove_tree(const std::string& path) = 0;
   virtual Result<void> sync_directory(const std::string& path) = 0;
+  // The same without stopping the loop meanwhile.
+  virtual Task<Result<void>> sync_directory_async(std::string path) { co_return sync_directory(path); }
   // Makes everything written to the file system that holds `path` durable, in one go: for many files at a time. Blocks.
   // UNSUPPORTED_VERSION where the disk cannot; then files are synced one by one.
   virtual Result<void> sync_file_system(const std::string& /*path*/) { return fail(ErrorCode::kUnsupportedVersion); }
   virtual Result<void> set_mtime(const std::string& path, TimestampMs mtime_ms) = 0;
   virtual Result<void> set_read_only(const std::string& path) = 0;
   virtual Result<DiskSpace> space(const std::string& path) = 0;
-  // Exclusive lock as Java's FileChannel.tryLock takes it (fcntl); KAFKA_STORAGE_ERROR when another process holds it.
+  // Exclusive lock as Java's FileChannel.tryLock takes it (fcntl). OPERATION_NOT_ATTEMPTED when another process holds it.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };
 
@@ -117,6 +119,8 @@ bool is_device_error(const Error& error);
 Result<Buffer> read_file(Disk& disk, const std::string& path);
 // Replaces the file as Kafka does it: write "<path>.tmp", sync, rename, sync the directory.
 Result<void> write_file_atomically(Disk& disk, const std::string& path, Bytes content);
+// The same without stopping the loop for the syncs. One at a time for a path.
+Task<Result<void>> write_file_atomically_async(Disk& disk, std::string path, std::string content);
 
 // "a/b" of "a/b/c"; "." of "c".
 std::string parent_path(const std::string& path);

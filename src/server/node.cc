@@ -292,12 +292,13 @@ io::Task<> Node::write_checkpoints() { return write_checkpoints_now(false); }
 io::Task<> Node::write_checkpoints_now(bool only_high_watermarks) {
   // One after the other: what is gathered later is written later.
   const auto held = co_await checkpointing_.lock(worlds_[0].loop);
-  const auto parts = co_await gather_checkpoints();
+  auto parts = co_await gather_checkpoints();
   std::vector<size_t> online;
   for (size_t i = 0; i < directories_->size(); ++i) {
     if (!directories_->at(i).offline) online.push_back(i);
   }
-  const auto written = only_high_watermarks ? directories_->write_high_watermarks(parts) : directories_->write_checkpoints(parts);
+  const auto written = only_high_watermarks ? co_await directories_->write_high_watermarks(std::move(parts))
+                                            : co_await directories_->write_checkpoints(std::move(parts));
   if (!written) SAMSA_LOG_ERROR("cannot write the checkpoint files: {}", written.error().text());
   for (const size_t i : online) {
     if (directories_->at(i).offline && !stopping_) directory_went_offline(i, *directories_->at(i).offline);

@@ -33,11 +33,11 @@ Result<bool> LeaderEpochCache::load() {
   return true;
 }
 
-Result<void> LeaderEpochCache::write() {
-  if (!dirty_) return {};
-  TRY(io::write_file_atomically(disk_, io::join_path(directory_, kFileName), as_bytes(format_epoch_checkpoint(entries_))));
-  dirty_ = false;
-  return {};
+io::Task<Result<void>> LeaderEpochCache::write() {
+  if (!std::exchange(dirty_, false)) co_return Result<void>();
+  auto written = co_await io::write_file_atomically_async(disk_, io::join_path(directory_, kFileName), format_epoch_checkpoint(entries_));
+  if (!written) dirty_ = true;
+  co_return written;
 }
 
 Result<void> LeaderEpochCache::prepare_write() {

@@ -23,7 +23,7 @@ class LeaderEpochCache {
   // Reads leader-epoch-checkpoint; a damaged file counts as empty (false is returned).
   Result<bool> load();
   // Writes the file durably where something changed.
-  Result<void> write();
+  io::Task<Result<void>> write();
   // The same in two steps, with a sync of everything by the caller after each: a file that is not synced must not take the old one's place.
   Result<void> prepare_write();
   Result<void> finish_write();

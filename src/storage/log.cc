@@ -13,6 +13,9 @@
 namespace samsa::storage {
 namespace {
 
+// Of a log whose appends are synced: so much behind the recovery point moves it.
+constexpr uint64_t kDurableFlushBytes = 16 << 20;
+
 protocol::Scratch& thread_scratch() {
   thread_local protocol::Scratch scratch;
   return scratch;
@@ -47,6 +50,8 @@ Log::Log(LogContext& context, OpenLog options, LoadedLog loaded)
       scratch_(&thread_scratch()) {
   high_watermark_ = log_start_offset_;
   set_high_watermark(options.high_watermark);
+  if (recovery_point_ >= log_end_offset_) return;
+  for (size_t i = segments_->index_of(recovery_point_); i < segments_->size(); ++i) unflushed_bytes_ += segments_->at(i)->size();
 }
 
 Log::~Log() = default;
@@ -87,6 +92,8 @@ Result<void> Log::begin_epoch(LeaderEpoch epoch) {
 bool Log::flush_due() const {
   if (recovery_point_ >= log_end_offset_ || failure_) return false;
   if (unflushed_records_ >= static_cast<uint64_t>(config_.flush_messages)) return true;
+  // Its records are synced already, and what a start has to write once more begins at the recovery point: it comes along now and then.
+  if (config_.durable && unflushed_bytes_ >= kDurableFlushBytes) return true;
   return config_.flush_ms != INT64_MAX && context_.loop.wall_ms() - last_flush_ms_ >= config_.flush_ms;
 }
 
@@ -104,12 +111,12 @@ io::Task<Result<void>> Log::sync_range(Offset from, bool indexes) {
     }
   }
   if (!name_durable_) {
-    CO_TRY(context_.disk.sync_directory(io::parent_path(directory_)));
+    CO_TRY(co_await context_.disk.sync_directory_async(io::parent_path(directory_)));
     name_durable_ = true;
   }
   if (directory_dirty_) {
     directory_dirty_ = false;
-    if (auto synced = context_.disk.sync_directory(directory_); !synced) {
+    if (auto synced = co_await context_.disk.sync_directory_async(directory_); !synced) {
       directory_dirty_ = true;
       co_return synced;
     }
@@ -122,11 +129,11 @@ io::Task<Result<void>> Log::flush() {
   if (failure_) co_return fail(*failure_);
   const Offset target = log_end_offset_;
   const uint64_t truncations = truncations_;
-  unflushed_records_ = 0;
+  unflushed_records_ = unflushed_bytes_ = 0;
   last_flush_ms_ = context_.loop.wall_ms();
   auto synced = co_await producers_->sync_snapshots();
   if (synced) synced = co_await sync_range(recovery_point_, true);
-  if (synced) synced = epochs_->write();
+  if (synced) synced = co_await epochs_->write();
   if (!synced) co_return fail(failed(std::move(synced).error()));
   if (truncations == truncations_) {
     recovery_point_ = std::max(recovery_point_, target);

@@ -339,6 +339,7 @@ class Log {
   Offset first_dirty_offset_ = 0;
   uint64_t truncations_ = 0;   // Lets a sync in flight notice that the log was cut meanwhile.
   uint64_t unflushed_records_ = 0;
+  uint64_t unflushed_bytes_ = 0;
   TimestampMs last_flush_ms_ = 0;
   bool topic_id_stored_ = false;
   bool directory_dirty_ = true;  // Files were made or renamed since the directory was synced.

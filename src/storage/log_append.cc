@@ -191,6 +191,7 @@ Result<void> Log::after_write(const protocol::BatchView& batch) {
     if (auto noted = segments_->active().transactions().append(*aborted); !noted) return fail(failed(std::move(noted).error()));
   }
   unflushed_records_ += static_cast<uint64_t>(batch.next_offset() - log_end_offset_);
+  unflushed_bytes_ += static_cast<uint64_t>(batch.size());
   log_end_offset_ = batch.next_offset();
   // flush.messages; 1 makes appends durable, and whoever waits for that starts the sync.
   if (!config_.durable && !flush_running_ && unflushed_records_ >= static_cast<uint64_t>(config_.flush_messages)) {

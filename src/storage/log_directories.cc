@@ -262,35 +262,43 @@ OffsetMap merged(const std::vector<std::vector<DirectoryCheckpoints>>& parts, si
 
 }  // namespace
 
-Result<void> LogDirectories::write_some(const std::vector<std::vector<DirectoryCheckpoints>>& parts, bool only_high_watermarks) {
+io::Task<Result<void>> LogDirectories::write_one(const std::string& directory, const char* name, const OffsetMap& offsets) {
+  const std::string path = io::join_path(directory, name);
+  std::string text = format_offset_checkpoint(offsets);
+  if (written_[path] == text) co_return Result<void>();  // An idle node writes nothing.
+  written_[path].clear();
+  CO_TRY(co_await io::write_file_atomically_async(disk_, path, text));
+  written_[path] = std::move(text);
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> LogDirectories::write_some(std::vector<std::vector<DirectoryCheckpoints>> parts, bool only_high_watermarks) {
+  const std::pair<const char*, OffsetMap DirectoryCheckpoints::*> files[] = {{kHighWatermarkFile, &DirectoryCheckpoints::high_watermark},
+                                                                           {kRecoveryFile, &DirectoryCheckpoints::recovery_point},
+                                                                           {kLogStartFile, &DirectoryCheckpoints::log_start},
+                                                                           {kCleanerFile, &DirectoryCheckpoints::cleaner}};
   std::optional<Error> first_error;
   for (size_t i = 0; i < directories_.size(); ++i) {
     if (directories_[i].offline) continue;
-    const auto write = [&](const char* name, OffsetMap DirectoryCheckpoints::* field) -> Result<void> {
-      const std::string path = io::join_path(directories_[i].path, name);
-      std::string text = format_offset_checkpoint(merged(parts, i, field));
-      std::string& last = written_[path];
-      if (last == text) return {};  // An idle node writes nothing.
-      last.clear();
-      TRY(io::write_file_atomically(disk_, path, as_bytes(text)));
-      last = std::move(text);
-      return {};
-    };
-    auto written = write(kHighWatermarkFile, &DirectoryCheckpoints::high_watermark);
-    if (written && !only_high_watermarks) written = write(kRecoveryFile, &DirectoryCheckpoints::recovery_point);
-    if (written && !only_high_watermarks) written = write(kLogStartFile, &DirectoryCheckpoints::log_start);
-    if (written && !only_high_watermarks) written = write(kCleanerFile, &DirectoryCheckpoints::cleaner);
+    Result<void> written;
+    for (const auto& [name, field] : std::span(files).first(only_high_watermarks ? 1 : 4)) {
+      if (written) written = co_await write_one(directories_[i].path, name, merged(parts, i, field));
+    }
     if (written) continue;
     if (!first_error) first_error = written.error();
     // A full disk is no broken one: the next round writes it.
     if (!io::is_no_space(written.error())) take_offline(i, std::move(written).error());
   }
-  if (first_error) return fail(*first_error);
-  return {};
+  if (first_error) co_return fail(*first_error);
+  co_return Result<void>();
 }
 
-Result<void> LogDirectories::write_checkpoints(const std::vector<std::vector<DirectoryCheckpoints>>& parts) { return write_some(parts, false); }
-Result<void> LogDirectories::write_high_watermarks(const std::vector<std::vector<DirectoryCheckpoints>>& parts) { return write_some(parts, true); }
+io::Task<Result<void>> LogDirectories::write_checkpoints(std::vector<std::vector<DirectoryCheckpoints>> parts) {
+  return write_some(std::move(parts), false);
+}
+io::Task<Result<void>> LogDirectories::write_high_watermarks(std::vector<std::vector<DirectoryCheckpoints>> parts) {
+  return write_some(std::move(parts), true);
+}
 
 Result<void> LogDirectories::mark_clean(size_t index, int64_t broker_epoch) {
   const LogDirectory& directory = directories_[index];

@@ -86,9 +86,10 @@ class LogDirectories {
 
   // Writes the four checkpoint files of every online directory: `parts` has one vector (indexed by directory) per shard.
   // A directory where that fails goes offline; returns the first error.
-  Result<void> write_checkpoints(const std::vector<std::vector<DirectoryCheckpoints>>& parts);
+  // One call at a time.
+  io::Task<Result<void>> write_checkpoints(std::vector<std::vector<DirectoryCheckpoints>> parts);
   // Only replication-offset-checkpoint (high watermarks; every replica.high.watermark.checkpoint.interval.ms).
-  Result<void> write_high_watermarks(const std::vector<std::vector<DirectoryCheckpoints>>& parts);
+  io::Task<Result<void>> write_high_watermarks(std::vector<std::vector<DirectoryCheckpoints>> parts);
   // Writes .kafka_cleanshutdown with the broker epoch (-1: without). Only after all logs of the directory closed cleanly and the
   // checkpoints are written.
   Result<void> mark_clean(size_t index, int64_t broker_epoch);
@@ -100,7 +101,8 @@ class LogDirectories {
   explicit LogDirectories(io::Disk& disk) : disk_(disk) {}
   Result<void> open_directory(LogDirectory& directory);
   Result<void> check_identities(NodeId node_id, const std::optional<std::string>& cluster_id, io::Random* random);
-  Result<void> write_some(const std::vector<std::vector<DirectoryCheckpoints>>& parts, bool only_high_watermarks);
+  io::Task<Result<void>> write_some(std::vector<std::vector<DirectoryCheckpoints>> parts, bool only_high_watermarks);
+  io::Task<Result<void>> write_one(const std::string& directory, const char* name, const OffsetMap& offsets);
 
   io::Disk& disk_;
   std::vector<LogDirectory> directories_;

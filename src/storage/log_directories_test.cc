@@ -119,7 +119,7 @@ TEST_F(DirectoriesTest, CleanStopAndStart) {
     EXPECT_EQ(logs->directory_of({"topic", 1}), 1);
     const auto clean = world.loop.run(logs->close());
     EXPECT_EQ(clean, (std::vector<bool>{true, true}));
-    ASSERT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    ASSERT_TRUE(world.loop.run(directories->write_checkpoints({logs->checkpoints()})).has_value());
     for (size_t i = 0; i < 2; ++i) ASSERT_TRUE(directories->mark_clean(i, 42).has_value());
   }
   EXPECT_EQ(text(world.disk.content("/a/.kafka_cleanshutdown")), "{\"version\":0,\"brokerEpoch\":42}");
@@ -191,7 +191,7 @@ TEST_F(DirectoriesTest, CheckpointsOfPartitionsThatAreGoneAreNoticed) {
     auto logs = manager(*directories);
     EXPECT_FALSE(directories->has_stale_entries());
     append(**world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config, 0)), 1);
-    ASSERT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    ASSERT_TRUE(world.loop.run(directories->write_checkpoints({logs->checkpoints()})).has_value());
     if (gone) ASSERT_TRUE(world.loop.run(logs->remove({"topic", 0})).has_value());
     (void)world.loop.run(logs->close());
   }
@@ -231,7 +231,7 @@ TEST_F(DirectoriesTest, ManyLogsCloseWithOneSyncAndSurviveAPowerCut) {
     const size_t syncs = world.disk.syncs;
     EXPECT_EQ(world.loop.run(logs->close()), (std::vector<bool>{true, true}));
     EXPECT_EQ(world.disk.syncs, syncs) << "no file is synced by itself";
-    ASSERT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    ASSERT_TRUE(world.loop.run(directories->write_checkpoints({logs->checkpoints()})).has_value());
     for (size_t i = 0; i < 2; ++i) ASSERT_TRUE(directories->mark_clean(i, 42).has_value());
     directories->release();
     io::Random random(5);
@@ -351,7 +351,7 @@ TEST_F(DirectoriesTest, ALogThatWaitsForRoomGoesWithItsTopic) {
       append(*log, 20);
       ASSERT_TRUE(world.loop.run(log->flush()).has_value());
     }
-    ASSERT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    ASSERT_TRUE(world.loop.run(directories->write_checkpoints({logs->checkpoints()})).has_value());
     for (int i = 0; i < 2; ++i) world.loop.run(logs->find({"topic", i})->abandon());
   }
   world.disk.kill();

@@ -433,7 +433,7 @@ io::Task<Result<void>> Loader::write_again(Offset from) {
       CO_TRY_ASSIGN(const auto first, segment.find(from));
       if (first) position = first->position;
     }
-    CO_TRY(co_await segment.write_again(position));
+    CO_TRY(co_await segment.write_again(context_.loop, position));
   }
   co_return Result<void>();
 }

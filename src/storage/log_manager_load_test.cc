@@ -24,7 +24,7 @@ class LoadTest : public testing::Test {
     Log* slow = logs->find(kSlow);
     ASSERT_TRUE(slow->advance_log_start(37).value());
     ASSERT_TRUE(world.loop.run(slow->flush()).has_value());
-    ASSERT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    ASSERT_TRUE(world.loop.run(directories->write_checkpoints({logs->checkpoints()})).has_value());
     write(slow);
     slow->set_high_watermark(200);
     for (int i = 0; i < kLogs; ++i) world.loop.run(logs->find({"topic", i})->abandon());
@@ -72,7 +72,8 @@ class LoadTest : public testing::Test {
   }
   io::Task<> close() {
     clean = co_await logs->close();
-    EXPECT_TRUE(directories->write_checkpoints({logs->checkpoints()}).has_value());
+    const auto written = co_await directories->write_checkpoints({logs->checkpoints()});
+    EXPECT_TRUE(written.has_value());
     if (clean->at(0)) EXPECT_TRUE(directories->mark_clean(0, 1).has_value());
     directories->release();
   }

@@ -558,6 +558,31 @@ TEST_F(LogTest, ManyWaitersShareOneSync) {
   EXPECT_TRUE(log->is_durable(20));
 }
 
+// What a start has to write once more is bounded: where appends are synced anyway, the recovery point comes along.
+TEST_F(LogTest, TheRecoveryPointFollowsDurableAppends) {
+  config.durable = true;
+  config.segment_bytes = 1 << 30;
+  log->update_config(config);
+  int batches = 0;
+  while (!log->flush_due() && batches < 100) {
+    append_many(1, {.count = 1, .value_size = 900'000});
+    ASSERT_TRUE(world.loop.run(log->wait_durable(log->log_end_offset())).has_value());
+    EXPECT_EQ(log->recovery_point(), 0);
+    ++batches;
+  }
+  EXPECT_GT(batches, 10);
+  EXPECT_LT(batches, 30);
+  ASSERT_TRUE(world.loop.run(log->flush()).has_value());
+  EXPECT_EQ(log->recovery_point(), log->log_end_offset());
+  EXPECT_FALSE(log->flush_due());
+  // A log that is found so behind catches up as well.
+  append_many(20, {.count = 1, .value_size = 900'000});
+  const Offset behind = log->recovery_point();
+  world.loop.run(log->abandon());
+  log = open(false, behind);
+  EXPECT_TRUE(log->flush_due());
+}
+
 TEST_F(LogTest, BytesBetween) {
   config.segment_bytes = 3000;
   log->update_config(config);

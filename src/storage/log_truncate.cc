@@ -70,7 +70,7 @@ io::Task<Result<void>> Log::truncate_fully_and_start_at(Offset offset) {
   auto held = co_await flushing_.lock(context_.loop);
   directory_dirty_ = true;
   auto synced = co_await sync_range(offset, true);
-  if (synced) synced = epochs_->write();
+  if (synced) synced = co_await epochs_->write();
   if (!synced) co_return fail(failed(std::move(synced).error()));
   co_return Result<void>();
 }

@@ -299,16 +299,18 @@ io::Task<Result<void>> Segment::sync_data() {
   co_return synced;
 }
 
-io::Task<Result<void>> Segment::write_again(uint64_t position) {
+io::Task<Result<void>> Segment::write_again(io::Loop& loop, uint64_t position) {
   constexpr uint64_t kPage = 4096;
   CO_TRY_ASSIGN(auto file, log_.get());
   Buffer piece(1 << 18);
+  io::BackgroundSlice slice(loop);
   for (uint64_t at = position / kPage * kPage; at < size_;) {
     const auto wanted = MutableBytes(piece).first(std::min<uint64_t>(piece.size(), size_ - at));
     CO_TRY_ASSIGN(const size_t got, co_await file->read_at_async(wanted, at));
     if (got == 0) break;
     CO_TRY(file->write_at(Bytes(piece).first(got), at));
     at += got;
+    if (slice.is_over()) co_await slice.pause();  // Others are served meanwhile.
   }
   set_dirty(true);
   co_return Result<void>();

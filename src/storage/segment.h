@@ -80,7 +80,7 @@ class Segment {
   void restart_indexing(uint64_t position);
 
   // Writes what the file has from `position` on once more, as it stands (OpenLog::write_again_from).
-  io::Task<Result<void>> write_again(uint64_t position);
+  io::Task<Result<void>> write_again(io::Loop& loop, uint64_t position);
   // Syncs data and indexes.
   io::Task<Result<void>> sync();
   // Syncs the data alone.

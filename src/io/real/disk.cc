@@ -250,6 +250,10 @@ Result<void> RealDisk::sync_directory(const std::string& path) {
   return {};
 }
 
+Task<Result<void>> RealDisk::sync_directory_async(std::string path) {
+  co_return co_await syncs_.run(loop_, [this, &path] { return sync_directory(path); });
+}
+
 Result<void> RealDisk::sync_file_system(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return system_failure("open", path);
