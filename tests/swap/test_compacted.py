@@ -118,9 +118,9 @@ def check_dump(broker):
     files = [f for log in closed for f in (log, log.with_suffix(".index"), log.with_suffix(".timeindex"))]
     text = dump(files, "--deep-iteration")
     assert not complaints(text), complaints(text)[:5]
-    empty = re.findall(r"^baseOffset: .* count: 0 baseSequence: (-?\d+) .* producerId: (\d+) .* size: 61 ", text, re.M)
+    empty = re.findall(r"^baseOffset: .* count: 0 baseSequence: (-?\d+) .* producerId: (\d+) .* (?:CreateTime|LogAppendTime): (-?\d+) size: 61 ", text, re.M)
     assert empty, text[:2000]
-    assert all(int(sequence) >= 0 for sequence, _ in empty), empty
+    assert all(int(sequence) >= 0 and int(written) > 0 for sequence, _, written in empty), empty
     assert re.search(r"deleteHorizonMs: OptionalLong\[\d+\]", text), "the tombstones' batches say when they go"
 
 
