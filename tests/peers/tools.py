@@ -5,6 +5,7 @@ import os
 import select
 import struct
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,9 +113,12 @@ class SamsaTools:
         self.bin = scratch_root() / "bin"
         self.bin.mkdir(exist_ok=True)
         for tool in MAIN_CLASSES:
-            link = self.bin / f"{tool}.sh"
-            link.unlink(missing_ok=True)
-            link.symlink_to(os.environ.get("SAMSA_TOOLS_BIN", samsa_bin()))
+            link, target = self.bin / f"{tool}.sh", Path(os.environ.get("SAMSA_TOOLS_BIN", samsa_bin()))
+            if link.is_symlink() and link.readlink() == target:
+                continue
+            fresh = self.bin / f".{tool}.{os.getpid()}.{threading.get_ident()}"  # In one step: others may be running it.
+            fresh.symlink_to(target)
+            fresh.replace(link)
 
     def command(self, tool: str, *arguments: str) -> list[str]:
         return [str(self.bin / f"{tool}.sh"), *arguments]
