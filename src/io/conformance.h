@@ -397,15 +397,8 @@ TYPED_TEST_P(Conformance, AcceptedStreamsServeOnAnotherShard) {
 // A stream goes to and fro between two shards, with bytes on the way to it.
 TYPED_TEST_P(Conformance, StreamsMoveBetweenShards) {
   this->run([this]() -> Task<> {
-    auto listener = this->network().listen({"127.0.0.1", 0});
-    CO_ASSERT(listener);
-    std::unique_ptr<Stream> client;
-    Signal connected;
-    spawn(this->loop(), conformance::connect_into(this->network(), (*listener)->address(), client, connected));
-    auto accepted = co_await (*listener)->accept();
-    CO_ASSERT(accepted);
-    while (!client) co_await connected.wait(this->loop());
-    std::unique_ptr<AcceptedStream> between = std::move(*accepted);
+    auto [client, server] = co_await conformance::connect_pair(this->world());
+    auto between = server->detach();
     const Address peer = between->peer();
     for (int shard = 0; shard < 20; ++shard) {
       const std::string text = "request " + std::to_string(shard);

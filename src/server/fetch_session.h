@@ -2,8 +2,9 @@
 // it was last told of each, so that later requests and answers carry only what changed.
 //
 // A session lives on the shard of the connection that made it, and moves with that one. From another shard it is not found and the client
-// starts a new one. Ids are unique in the node: those that a shard gives are its index, modulo the number of shards. Eviction: idle for more than 120 s; or a follower's request replaces a consumer's session;
-// or a bigger session replaces one that is older than 120 s.
+// starts a new one. Ids are unique in the node: those that a shard gives are its index, modulo the number of shards.
+// Eviction: idle for more than 120 s; or a follower's request replaces a consumer's session; or a bigger session replaces one that is older than
+// 120 s.
 // Owner: one shard. A fetch holds its session while it runs (`busy`): nobody else uses it then, and removing it only makes it unfindable.
 #pragma once
 

@@ -1,6 +1,7 @@
 """The budget of the hot road (docs/PERFORMANCE.md): what one request may cost in system calls, memory taken, bytes copied and hops between
 shards. The node counts itself (samsa_* metrics); the limits are what is reached now, with a little room for its periodic work."""
 
+import itertools
 import pytest
 
 from budgets import wire
@@ -76,19 +77,24 @@ def test_fetch_in_a_session(node, connection, near_and_far, value_bytes, calls, 
     offset = append(connection, partition, batch)
     session, size = wire.fetched(connection.call(wire.fetch(TOPIC, partition, offset, len(batch), (0, 0))), TOPIC)
     assert session != 0 and size == len(batch)
-    epoch = 0
-
-    def fetches(count):
-        nonlocal epoch
-        for _ in range(count):
-            epoch += 1
-            answer = connection.call(wire.fetch(TOPIC, partition, offset, len(batch), (session, epoch)))
-        assert wire.fetched(answer, TOPIC) == (session, len(batch))
-
+    fetches = in_session(connection, lambda at: wire.fetch(TOPIC, partition, offset, len(batch), at), session,
+                         lambda answer: wire.fetched(answer, TOPIC) == (session, len(batch)))
     fetches(WARM)
     cost = node.cost(lambda: fetches(MANY), MANY)
     check(cost, f"fetch of {value_bytes} bytes", system_calls=calls + NOISE * 3, allocations=FETCH_ALLOCATIONS + 1, allocator_calls=1 + NOISE,
           copied_bytes=copies * len(batch) + NOISE * 10, shard_messages=NOISE)
+
+
+def in_session(connection, request, session, good):
+    """A function that makes so many fetches in a session, whose last answer is good."""
+    epochs = itertools.count(1)
+
+    def fetches(count):
+        for _ in range(count):
+            answer = connection.call(request((session, next(epochs))))
+        assert good(answer)
+
+    return fetches
 
 
 def append(connection, partition, batch):
@@ -105,15 +111,8 @@ def test_fetch_by_topic_id(node, connection, near_and_far):
     offset, topic = append(connection, partition, batch), node.topic_id(TOPIC)
     session, size = wire.fetched_by_id(connection.call(wire.fetch_by_id(topic, partition, offset, len(batch), (0, 0))))
     assert session != 0 and size == len(batch)
-    epoch = 0
-
-    def fetches(count):
-        nonlocal epoch
-        for _ in range(count):
-            epoch += 1
-            answer = connection.call(wire.fetch_by_id(topic, partition, offset, len(batch), (session, epoch)))
-        assert wire.fetched_by_id(answer) == (session, len(batch))
-
+    fetches = in_session(connection, lambda at: wire.fetch_by_id(topic, partition, offset, len(batch), at), session,
+                         lambda answer: wire.fetched_by_id(answer) == (session, len(batch)))
     fetches(WARM)
     cost = node.cost(lambda: fetches(MANY), MANY)
     check(cost, "fetch by topic id of 40000 bytes", system_calls=7 + NOISE * 3, allocations=FETCH_ALLOCATIONS + 1,
