@@ -10,13 +10,21 @@ bool is_no_space(const Error& error) {
   return error.code == ErrorCode::kKafkaStorageError && error.message.find(kNoSpaceWords) != std::string::npos;
 }
 
-bool is_device_error(const Error& error) {
-  if (error.code != ErrorCode::kKafkaStorageError || !error.message.starts_with("cannot ") || is_no_space(error)) return false;
-  for (const char* words : {"Disk quota exceeded", "Too many open files", "Cannot allocate memory"}) {
-    if (error.message.find(words) != std::string::npos) return false;
+namespace {
+
+bool is_of_an_operation(const Error& error) { return error.code == ErrorCode::kKafkaStorageError && error.message.starts_with("cannot "); }
+
+}  // namespace
+
+bool is_shortage(const Error& error) {
+  if (!is_of_an_operation(error)) return false;
+  for (const char* words : {kNoSpaceWords, "Disk quota exceeded", "Too many open files", "Too many open files in system", "Cannot allocate memory"}) {
+    if (error.message.ends_with(words)) return true;
   }
-  return true;
+  return false;
 }
+
+bool is_device_error(const Error& error) { return is_of_an_operation(error) && !is_shortage(error); }
 
 Result<Buffer> read_file(Disk& disk, const std::string& path) {
   TRY_ASSIGN(auto file, disk.open(path, OpenMode::kRead));

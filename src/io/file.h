@@ -112,7 +112,9 @@ Error storage_error(const std::string& operation, const std::string& path, const
 inline constexpr const char* kNoSpaceWords = "No space left on device";
 // Whether the error says that the disk is full.
 bool is_no_space(const Error& error);
-// Whether the error says that the device or its file system fails: an operation did not work, and not for want of room, memory or handles.
+// Whether an operation did not work for want of room, quota, memory or handles: it may work later with nothing mended.
+bool is_shortage(const Error& error);
+// Whether the error says that the device or its file system fails: an operation did not work, and for no such want.
 bool is_device_error(const Error& error);
 
 // The whole file as bytes. RESOURCE_NOT_FOUND when missing.

@@ -64,5 +64,20 @@ TEST(Errors, FullDiskIsTold) {
   EXPECT_FALSE(is_no_space(storage_error("write", "x", "Input/output error")));
 }
 
+TEST(Errors, ShortagePassesAndADeviceErrorDoesNot) {
+  for (const char* words : {kNoSpaceWords, "Disk quota exceeded", "Too many open files", "Too many open files in system", "Cannot allocate memory"}) {
+    EXPECT_TRUE(is_shortage(storage_error("open", "x", words))) << words;
+    EXPECT_FALSE(is_device_error(storage_error("open", "x", words))) << words;
+  }
+  const Error broken = storage_error("read", "Too many open files", "Input/output error");
+  EXPECT_FALSE(is_shortage(broken));
+  EXPECT_TRUE(is_device_error(broken));
+  // What is no operation of a disk is neither.
+  for (const Error& other : {Error{ErrorCode::kKafkaStorageError, "x: shorter than it was"}, Error{ErrorCode::kCorruptMessage, "cannot be read"}}) {
+    EXPECT_FALSE(is_shortage(other));
+    EXPECT_FALSE(is_device_error(other));
+  }
+}
+
 }  // namespace
 }  // namespace samsa::io

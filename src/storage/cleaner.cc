@@ -16,12 +16,17 @@ namespace {
 
 constexpr size_t kLeastPiece = 4096;  // Read or written at once.
 
+uint64_t index_bytes(Segment& segment) {
+  return segment.offsets().file().count() * OffsetIndex::kEntrySize + segment.times().file().count() * TimeIndex::kEntrySize;
+}
+
 }  // namespace
 
 // The copy being made of a group.
 struct LogCleaner::Output {
-  std::shared_ptr<Segment> segment;
-  bool in_place = false;  // It is a segment of the log.
+  std::shared_ptr<Segment> segment;  // Null: it is only measured.
+  bool in_place = false;             // It is a segment of the log.
+  uint64_t length = 0;               // What went into it.
   Buffer bytes;
   std::vector<BatchPlace> places;
 
@@ -98,7 +103,15 @@ io::Task<Result<CleanStats>> LogCleaner::clean_round(Cleanable range) {
   std::vector<AbortedEntry> aborted;
   CO_TRY(log_.collect_entries(0, log_.segments_->first().base_offset(), end, aborted));
   Transactions transactions(std::move(aborted));
-  for (auto& group : all_groups) CO_TRY(co_await clean_group(std::move(group), transactions));
+  for (auto& group : all_groups) {
+    while (!group.empty()) {
+      CO_TRY_ASSIGN(const size_t count, co_await fitting(group, transactions));
+      const auto behind = group.begin() + static_cast<std::ptrdiff_t>(count);
+      Sources sources(group.begin(), behind);
+      group.erase(group.begin(), behind);
+      CO_TRY(co_await clean_group(std::move(sources), transactions));
+    }
+  }
   co_return stats_;
 }
 
@@ -208,8 +221,8 @@ Result<bool> LogCleaner::map_batch(const protocol::BatchView& batch, Transaction
 // ---- Copy ----
 
 // Runs of adjacent segments whose copies fit into one.
-std::vector<std::vector<std::shared_ptr<Segment>>> LogCleaner::groups() const {
-  std::vector<std::vector<std::shared_ptr<Segment>>> all;
+std::vector<LogCleaner::Sources> LogCleaner::groups() const {
+  std::vector<Sources> all;
   const SegmentList& segments = *log_.segments_;
   uint64_t bytes = 0;
   uint64_t index_entries = 0;
@@ -231,75 +244,111 @@ std::vector<std::vector<std::shared_ptr<Segment>>> LogCleaner::groups() const {
   return all;
 }
 
-io::Task<Result<void>> LogCleaner::clean_group(std::vector<std::shared_ptr<Segment>> sources, Transactions& transactions) {
-  Output output;
+// How many of the group's segments are copied together: as many as there is room for above the reserve. Where their sizes do not say
+// that it suffices, what of them would stay is measured before, so that no copy is begun in vain.
+io::Task<Result<size_t>> LogCleaner::fitting(const Sources& group, const Transactions& transactions) {
   uint64_t bytes = 0;
-  for (const auto& source : sources) bytes += source->size();
-  CO_TRY(ask_for_room(bytes));
+  for (const auto& source : group) bytes += source->size() + index_bytes(*source);
+  if (bytes <= room()) co_return group.size();
+  free_spent();
+  const uint64_t most = room();
+  if (bytes <= most) co_return group.size();
+  const CleanStats before = stats_;
+  Transactions passed = transactions;
+  Output measured;
+  uint64_t indexes = 0;
+  size_t count = 0;
+  for (const auto& source : group) {
+    CO_TRY(co_await copy_segment(*source, passed, measured));
+    CO_TRY(flush_output(measured));
+    indexes += index_bytes(*source);
+    if (measured.length + indexes > most) break;
+    ++count;
+  }
+  stats_ = before;
+  if (count == 0) co_return fail(no_room(measured.length + indexes));
+  co_return count;
+}
+
+io::Task<Result<void>> LogCleaner::clean_group(Sources sources, Transactions& transactions) {
+  Output output;
   CO_TRY_ASSIGN(const io::FileInfo info, log_.context_.disk.stat(sources.back()->path()));
   LogConfig config = log_.config_;
   config.preallocate = false;  // It is written at once, and to its end.
   output.segment = std::make_shared<Segment>(log_.context_.files, log_.directory_, sources.front()->base_offset(), config, now_, ".cleaned");
   CO_TRY(output.segment->remove_files());  // Of a round that was interrupted.
   auto copied = output.segment->create(config);
-  if (copied) copied = co_await copy_group(sources, transactions, output);
+  for (size_t i = 0; copied && i < sources.size(); ++i) copied = co_await copy_segment(*sources[i], transactions, output);
+  if (copied) copied = flush_output(output);
   if (copied) copied = output.segment->finish();
   if (copied) copied = co_await output.segment->sync();
   if (copied) copied = log_.context_.disk.set_mtime(output.segment->path(), info.mtime_ms);
-  if (copied && interrupted()) copied = fail(ErrorCode::kOperationNotAttempted, "the log changed");
-  if (copied) copied = exchange(sources, output);
+  if (copied) copied = co_await exchange(sources, output);
   if (!copied && !output.in_place) (void)output.segment->remove_files();
+  if (copied) spent_.insert(spent_.end(), sources.begin(), sources.end());
   co_return copied;
 }
 
-io::Task<Result<void>> LogCleaner::copy_group(std::vector<std::shared_ptr<Segment>>& sources, Transactions& transactions, Output& output) {
+io::Task<Result<void>> LogCleaner::copy_segment(Segment& source, Transactions& transactions, Output& output) {
   io::BackgroundSlice slice(log_.context_.loop);
-  for (const auto& source : sources) {
-    CO_TRY_ASSIGN(auto file, source->open_file());
-    BatchWalker walker(file, 0, source->size(), options_.io_bytes / 2);
-    for (bool more = true; more;) {
-      while (auto walked = walker.next()) {
-        if (slice.is_over()) co_await slice.pause();
-        stats_.bytes_read += walked->bytes.size();
-        Buffer converted;
-        Bytes bytes = walked->bytes;
-        if (protocol::BatchHeader(bytes.data()).magic() < protocol::kMagicV2) {
-          CO_TRY_ASSIGN(converted, protocol::up_convert(bytes, kNoLeaderEpoch));
-          bytes = converted;
-        }
-        protocol::BatchIterator batches(bytes);
-        for (;;) {
-          CO_TRY_ASSIGN(const auto batch, batches.next());
-          if (!batch) break;
-          CO_TRY(filter(*batch, transactions, output));
-        }
-        if (output.bytes.size() >= options_.io_bytes / 2) {
-          const uint64_t written = output.bytes.size();
-          CO_TRY(flush_output(output));
-          co_await throttle(written);
-        }
+  CO_TRY_ASSIGN(auto file, source.open_file());
+  BatchWalker walker(file, 0, source.size(), options_.io_bytes / 2);
+  for (bool more = true; more;) {
+    while (auto walked = walker.next()) {
+      if (slice.is_over()) co_await slice.pause();
+      stats_.bytes_read += walked->bytes.size();
+      Buffer converted;
+      Bytes bytes = walked->bytes;
+      if (protocol::BatchHeader(bytes.data()).magic() < protocol::kMagicV2) {
+        CO_TRY_ASSIGN(converted, protocol::up_convert(bytes, kNoLeaderEpoch));
+        bytes = converted;
       }
-      if (interrupted()) co_return fail(ErrorCode::kOperationNotAttempted, "the log changed");
-      CO_TRY_ASSIGN(more, co_await fill(walker));
+      protocol::BatchIterator batches(bytes);
+      for (;;) {
+        CO_TRY_ASSIGN(const auto batch, batches.next());
+        if (!batch) break;
+        CO_TRY(filter(*batch, transactions, output));
+      }
+      if (output.bytes.size() >= options_.io_bytes / 2) {
+        const uint64_t written = output.segment ? output.bytes.size() : 0;
+        CO_TRY(flush_output(output));
+        co_await throttle(written);
+      }
     }
-    // Bytes that are no batch are never dropped silently: the round ends and the segment stays as it is.
-    if (walker.damaged()) co_return fail(ErrorCode::kCorruptMessage, fmt::format("{}: no batch at byte {}", source->path(), walker.position()));
+    if (interrupted()) co_return fail(ErrorCode::kOperationNotAttempted, "the log changed");
+    CO_TRY_ASSIGN(more, co_await fill(walker));
   }
-  co_return flush_output(output);
+  // Bytes that are no batch are never dropped silently: the round ends and the segment stays as it is.
+  if (walker.damaged()) co_return fail(ErrorCode::kCorruptMessage, fmt::format("{}: no batch at byte {}", source.path(), walker.position()));
+  co_return Result<void>();
 }
 
-// The sources stay until the copy has their place, and a while longer. Others write meanwhile, so that each piece asks again.
-Result<void> LogCleaner::ask_for_room(uint64_t bytes) const {
-  if (log_.space_ == nullptr || log_.space_->has_room(bytes)) return {};
-  return fail(io::storage_error(fmt::format("copy {} bytes without touching the reserve in", bytes), log_.directory_, io::kNoSpaceWords));
+uint64_t LogCleaner::room() const { return log_.space_ == nullptr ? UINT64_MAX : log_.space_->room(); }
+
+Error LogCleaner::no_room(uint64_t bytes) const {
+  return io::storage_error(fmt::format("copy {} bytes without touching the reserve in", bytes), log_.directory_, io::kNoSpaceWords);
+}
+
+// What copies have replaced goes at once, without file.delete.delay.ms, where nobody reads it any more.
+void LogCleaner::free_spent() {
+  std::erase_if(spent_, [](const std::shared_ptr<Segment>& segment) {
+    if (segment.use_count() > 1) return false;
+    (void)segment->remove_files();
+    return true;
+  });
 }
 
 Result<void> LogCleaner::flush_output(Output& output) {
   if (output.bytes.empty()) return {};
-  TRY(ask_for_room(output.bytes.size()));
-  stats_.bytes_written += output.bytes.size();
-  TRY(output.segment->append(output.bytes, output.places, log_.config_));
-  if (log_.space_ != nullptr) log_.space_->wrote(output.bytes.size());
+  output.length += output.bytes.size();
+  if (output.segment) {
+    // Others write meanwhile, so that each piece asks again.
+    const uint64_t needed = output.bytes.size() + index_bytes(*output.segment);
+    if (needed > room()) return fail(no_room(needed));
+    stats_.bytes_written += output.bytes.size();
+    TRY(output.segment->append(output.bytes, output.places, log_.config_));
+    if (log_.space_ != nullptr) log_.space_->wrote(output.bytes.size());
+  }
   output.bytes.clear();
   output.places.clear();
   return {};
@@ -310,7 +359,7 @@ Result<void> LogCleaner::filter(const protocol::BatchView& batch, Transactions& 
   if (!batch.crc_matches()) return fail(ErrorCode::kCorruptMessage, fmt::format("{}: wrong CRC at offset {}", log_.directory_, batch.base_offset()));
   std::optional<AbortedEntry> keep_entry;
   const bool spent = batch.is_control() ? transactions.on_marker(batch, keep_entry) : transactions.on_data(batch);
-  if (keep_entry) TRY(output.segment->transactions().append(*keep_entry));
+  if (keep_entry && output.segment) TRY(output.segment->transactions().append(*keep_entry));
   const bool past_horizon = batch.delete_horizon() && *batch.delete_horizon() <= now_;
   const bool discard = batch.is_control() ? spent && past_horizon : spent;
   const bool keep_empty = is_last_of_producer(batch) || batch.next_offset() == stats_.clean_to;
@@ -389,34 +438,51 @@ Result<void> LogCleaner::rewrite(const protocol::BatchView& batch, const std::ve
 // ---- Exchange ----
 
 // The copy's files become ".swap" (from then on a start completes the exchange), the sources go, the copy gets its name.
-Result<void> LogCleaner::exchange(const std::vector<std::shared_ptr<Segment>>& sources, Output& output) {
-  const std::shared_ptr<Segment>& copy = output.segment;
-  SegmentList& segments = *log_.segments_;
+io::Task<Result<void>> LogCleaner::exchange(const Sources& sources, Output& output) {
+  io::Disk& disk = log_.context_.disk;
+  CO_TRY(co_await disk.sync_directory_async(log_.directory_));
+  auto exchanged = co_await replace(sources, output);
+  if (exchanged) exchanged = co_await disk.sync_directory_async(log_.directory_);
+  output.segment->forget_recent();
+  if (exchanged || !output.in_place) co_return exchanged;
+  if (!io::is_shortage(exchanged.error())) co_return fail(log_.failed(exchanged.error()));
+  // It serves as it is, and a start completes the exchange. Another round would take its names from it.
+  SAMSA_LOG_WARN("{}", exchanged.error().text());
+  co_return fail(ErrorCode::kKafkaStorageError, output.segment->path() + ": its exchange was not completed");
+}
+
+// A truncation returns only when it has had the lock and synced the directory after that: it never stands on a disk that has ".swap" files
+// with what it took away.
+io::Task<Result<void>> LogCleaner::replace(const Sources& sources, Output& output) {
+  auto held = co_await log_.flushing_.lock(log_.context_.loop);
+  const auto replaced = co_await [](LogCleaner& self, const Sources& old, Output& copy) -> io::Task<Result<void>> {
+    CO_TRY(self.place_of(old));
+    CO_TRY(copy.segment->rename_suffix(".swap"));
+    CO_TRY(co_await self.log_.context_.disk.sync_directory_async(self.log_.directory_));
+    CO_TRY_ASSIGN(const size_t first, self.place_of(old));
+    co_return self.take_place(old, first, copy);
+  }(*this, sources, output);
+  if (!replaced && !output.in_place) (void)output.segment->remove_files();
+  co_return replaced;
+}
+
+// Where the sources stand in the log, if they still do.
+Result<size_t> LogCleaner::place_of(const Sources& sources) const {
+  const SegmentList& segments = *log_.segments_;
   const size_t first = segments.index_of(sources.front()->base_offset());
-  for (size_t i = 0; i < sources.size(); ++i) {
-    if (first + i + 1 >= segments.size() || segments.at(first + i) != sources[i]) return fail(ErrorCode::kOperationNotAttempted, "the log changed");
-  }
-  const auto exchanged = [&]() -> Result<void> {
-    TRY(log_.context_.disk.sync_directory(log_.directory_));
-    TRY(copy->rename_suffix(".swap"));
-    TRY(log_.context_.disk.sync_directory(log_.directory_));
-    std::vector<std::shared_ptr<Segment>> old(sources);
-    segments.replace(first, first + sources.size(), copy);
-    output.in_place = true;
-    // The first source's producer snapshot is that of the copy.
-    const auto head = old.front();
-    old.erase(old.begin());
-    TRY(log_.remove_segments({head}, false));
-    TRY(log_.remove_segments(std::move(old), true));
-    TRY(copy->rename_suffix(""));
-    return log_.context_.disk.sync_directory(log_.directory_);
-  }();
-  copy->forget_recent();
-  if (!exchanged && output.in_place && io::is_no_space(exchanged.error())) {
-    // It serves as it is, and a start completes the exchange. Another round would take its names from it.
-    return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: half exchanged: {}", copy->path(), exchanged.error().message));
-  }
-  if (!exchanged) return fail(log_.failed(exchanged.error()));
+  bool there = !interrupted() && first + sources.size() < segments.size();
+  for (size_t i = 0; there && i < sources.size(); ++i) there = segments.at(first + i) == sources[i];
+  if (!there) return fail(ErrorCode::kOperationNotAttempted, "the log changed");
+  return first;
+}
+
+Result<void> LogCleaner::take_place(const Sources& sources, size_t first, Output& output) {
+  log_.segments_->replace(first, first + sources.size(), output.segment);
+  output.in_place = true;
+  // The first source's producer snapshot is that of the copy.
+  TRY(log_.remove_segments({sources.front()}, false));
+  TRY(log_.remove_segments({sources.begin() + 1, sources.end()}, true));
+  TRY(output.segment->rename_suffix(""));
   return {};
 }
 

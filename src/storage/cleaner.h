@@ -3,8 +3,10 @@
 //
 // A round: (1) the keys of the dirty part go into a KeyMap until it is full; (2) groups of segments from the start of the log are
 // copied without the records that a later one replaces; (3) each group's copy takes the place of its sources by renames that a crash
-// at any point leaves either undone or to be completed by the next start. Tombstones and the markers of emptied transactions get a delete
-// horizon when they are first met and go when it has passed. Reads between go on; a truncation or retention meanwhile ends the round.
+// at any point leaves either undone or to be completed by the next start. On a disk that is nearly full a group is as much as there is
+// room for (fitting()), and what was replaced makes room for the next; the reserve is never touched. Tombstones and the markers of
+// emptied transactions get a delete horizon when they are first met and go when it has passed. Reads between go on; a truncation or
+// retention meanwhile ends the round.
 // Owner: the log's shard. Yields to others after every piece.
 #pragma once
 
@@ -79,24 +81,32 @@ class LogCleaner {
   io::Task<Result<CleanStats>> clean_round(Cleanable range);
   io::Task<Result<void>> build_map(const Cleanable& range);
   Result<bool> map_batch(const protocol::BatchView& batch, Transactions& transactions, Offset from);
-  io::Task<Result<void>> clean_group(std::vector<std::shared_ptr<Segment>> sources, Transactions& transactions);
-  io::Task<Result<void>> copy_group(std::vector<std::shared_ptr<Segment>>& sources, Transactions& transactions, Output& output);
+  using Sources = std::vector<std::shared_ptr<Segment>>;
+  io::Task<Result<size_t>> fitting(const Sources& group, const Transactions& transactions);
+  io::Task<Result<void>> clean_group(Sources sources, Transactions& transactions);
+  io::Task<Result<void>> copy_segment(Segment& source, Transactions& transactions, Output& output);
   Result<void> filter(const protocol::BatchView& batch, Transactions& transactions, Output& output);
   [[nodiscard]] bool keeps(const protocol::BatchView& batch, const protocol::Record& record) const;
   [[nodiscard]] bool is_last_of_producer(const protocol::BatchView& batch) const;
   Result<void> rewrite(const protocol::BatchView& batch, const std::vector<protocol::Record>& kept, bool set_horizon, Output& output);
   Result<void> flush_output(Output& output);
-  [[nodiscard]] Result<void> ask_for_room(uint64_t bytes) const;
-  Result<void> exchange(const std::vector<std::shared_ptr<Segment>>& sources, Output& output);
+  [[nodiscard]] uint64_t room() const;  // Bytes above the reserve.
+  [[nodiscard]] Error no_room(uint64_t bytes) const;
+  void free_spent();
+  io::Task<Result<void>> exchange(const Sources& sources, Output& output);
+  io::Task<Result<void>> replace(const Sources& sources, Output& output);
+  [[nodiscard]] Result<size_t> place_of(const Sources& sources) const;
+  Result<void> take_place(const Sources& sources, size_t first, Output& output);
   io::Task<Result<bool>> fill(BatchWalker& walker);
   io::Task<> throttle(uint64_t bytes);
   [[nodiscard]] bool interrupted() const { return log_.closed_ || log_.failure_ || log_.truncations_ != truncations_; }
-  std::vector<std::vector<std::shared_ptr<Segment>>> groups() const;
+  std::vector<Sources> groups() const;
 
   Log& log_;
   CleanerOptions options_;
   KeyMap map_;
   CleanStats stats_;
+  Sources spent_;  // What copies have replaced in this round; their files wait for their removal.
   TimestampMs now_;
   uint64_t truncations_;
   protocol::Scratch scratch_;

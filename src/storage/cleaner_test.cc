@@ -180,18 +180,40 @@ void fail_one_round(const std::function<void(Compaction&)>& damage, const std::f
   run.check();
 }
 
-TEST(CleanerFailure, FullDiskIsTriedAgainAfterAWhile) {
+TEST(CleanerFailure, AShortageIsTriedAgainAfterAWhile) {
+  for (const char* words : {io::kNoSpaceWords, "Disk quota exceeded", "Too many open files", "Cannot allocate memory"}) {
+    SCOPED_TRACE(words);
+    fail_one_round(
+        [words](Compaction& run) {
+          run.world.disk.fault = [words](std::string_view operation, const std::string& path) {
+            return operation == "write" && path.ends_with(".log.cleaned") ? words : nullptr;
+          };
+        },
+        [](Compaction& run) {
+          EXPECT_FALSE(run.logs->any_offline());
+          EXPECT_EQ(run.logs->uncleanable(0).partitions, 0u);
+          run.world.disk.fault = nullptr;
+          run.world.loop.advance(60'000);
+        });
+  }
+}
+
+// Nothing was short and no device failed: waiting does not mend it, whatever the words are.
+TEST(CleanerFailure, WhatIsNoShortageIsNotTriedAgain) {
+  std::shared_ptr<io::File> file;
+  Buffer all;
   fail_one_round(
-      [](Compaction& run) {
-        run.world.disk.fault = [](std::string_view operation, const std::string& path) {
-          return operation == "write" && path.ends_with(".log.cleaned") ? io::kNoSpaceWords : nullptr;
-        };
+      [&](Compaction& run) {
+        const std::string path = fmt::format("/data/topic-0/{:020}.log", run.log->segment_base_of(run.log->first_dirty_offset()));
+        file = run.world.disk.open(path, io::OpenMode::kReadWrite).value();
+        all = run.world.disk.content(path);
+        ASSERT_TRUE(file->truncate(100).has_value());
       },
-      [](Compaction& run) {
+      [&](Compaction& run) {
         EXPECT_FALSE(run.logs->any_offline());
-        EXPECT_EQ(run.logs->uncleanable(0).partitions, 0u);
-        run.world.disk.fault = nullptr;
-        run.world.loop.advance(60'000);
+        EXPECT_EQ(run.logs->uncleanable(0).partitions, 1u);
+        ASSERT_TRUE(file->write_at(all, 0).has_value());
+        run.restart();
       });
 }
 
@@ -242,7 +264,6 @@ TEST(CleanerFailure, CopyInPlaceIsNeverRemoved) {
   for (const char* words : {"Input/output error", io::kNoSpaceWords}) {
     SCOPED_TRACE(words);
     Compaction run(1);
-  run.open(true);
     run.open(true);
     run.write({{"kept", "v"}});
     run.fill();
@@ -307,6 +328,209 @@ TEST(CleanerFailure, ReserveOfTheDiskIsLeftAlone) {
   EXPECT_TRUE(run.clean_dirtiest());
   EXPECT_GT(run.log->first_dirty_offset(), 0);
   run.check();
+}
+
+// ---- Nearly full disks ----
+
+// A log whose segments are half garbage on a disk with so many bytes above the reserve, and the least that was left of these.
+class TightDisk {
+ public:
+  explicit TightDisk(uint64_t room) : run(1, kReserve) {
+    run.config.file_delete_delay_ms = 60'000;
+    run.open(true);
+    run.world.disk.put("/others/file", Buffer(200'000));  // The reserve is no more than a twentieth of the disk.
+    for (int i = 0; i < 300; ++i) run.write({{i % 2 == 0 ? "again" : "key" + std::to_string(i), std::string(80, 'x')}});
+    TestDisk& disk = run.world.disk;
+    disk.capacity = 1 << 30;
+    before = disk.used();
+    set_room(room);
+    disk.fault = [this](std::string_view, const std::string&) {
+      least = std::min(least, run.world.disk.capacity - run.world.disk.used());
+      return nullptr;
+    };
+  }
+  void set_room(uint64_t room) { run.world.disk.capacity = run.world.disk.used() + kReserve + room; }
+
+  static constexpr uint64_t kReserve = 5000;
+  Compaction run;
+  uint64_t before = 0;
+  uint64_t least = UINT64_MAX;
+};
+
+TEST(CleanerRoom, ALogThatDoesNotFitTwiceIsCompactedSegmentBySegment) {
+  TightDisk tight(2600);  // A segment has 4000 bytes, of which some 2000 stay.
+  Compaction& run = tight.run;
+  const size_t segments = run.log->segment_count();
+  ASSERT_GT(segments, 8u);
+  EXPECT_TRUE(run.clean_dirtiest());
+  EXPECT_EQ(run.log->first_dirty_offset(), run.log->segment_base_of(299));
+  EXPECT_GE(tight.least, TightDisk::kReserve);
+  run.check();
+  run.world.loop.advance(60'000);
+  run.log->remove_deleted_files();
+  EXPECT_LT(run.world.disk.used(), tight.before - 12'000);
+  // The shrunk segments are copied one by one as long as there is room for no more, and all of them at the end.
+  run.world.disk.capacity = 1 << 30;
+  run.fill();
+  tight.set_room(2600);
+  EXPECT_TRUE(run.clean_dirtiest());
+  EXPECT_GE(tight.least, TightDisk::kReserve);
+  EXPECT_EQ(run.log->first_dirty_offset(), run.log->segment_base_of(run.log->log_end_offset() - 1));
+  run.check();
+  run.world.disk.capacity = 1 << 30;
+  run.fill();
+  EXPECT_TRUE(run.clean_dirtiest());
+  EXPECT_LT(run.log->segment_count(), segments);
+  run.restart();
+  run.check();
+}
+
+TEST(CleanerRoom, NoCopyIsBegunInVain) {
+  TightDisk tight(1500);
+  Compaction& run = tight.run;
+  EXPECT_TRUE(run.clean_dirtiest());
+  EXPECT_EQ(tight.least, TightDisk::kReserve + 1500);
+  EXPECT_EQ(run.log->first_dirty_offset(), 0);
+  EXPECT_FALSE(run.logs->is_full(0));
+  tight.set_room(2600);
+  run.world.loop.advance(60'000);
+  EXPECT_TRUE(run.clean_dirtiest());
+  EXPECT_GT(run.log->first_dirty_offset(), 0);
+  run.check();
+}
+
+TEST(CleanerRoom, WhatSomebodyReadsIsNotFreed) {
+  TightDisk tight(2600);
+  Compaction& run = tight.run;
+  run.world.disk.slow_reads = "00000000000000000000.log";
+  std::optional<Result<LogRead>> read;
+  io::spawn_now(run.world.loop, [](Compaction& of, std::optional<Result<LogRead>>& into) -> io::Task<> {
+    into.emplace(co_await of.log->read({3, 1000, of.log->log_end_offset(), true}));
+  }(run, read));
+  run.world.disk.slow_reads.clear();
+  run.clean_dirtiest();
+  EXPECT_FALSE(read.has_value());
+  run.world.loop.advance(10'000);
+  ASSERT_TRUE(read.has_value());
+  ASSERT_TRUE(read->has_value()) << read->error().describe();
+  EXPECT_EQ((*read)->first_batch_offset, 3);
+  EXPECT_GE(tight.least, TightDisk::kReserve);
+  run.world.loop.advance(60'000);
+  run.log->remove_deleted_files();
+  for (int i = 0; i < 3 && run.log->first_dirty_offset() == 0; ++i) {
+    run.world.loop.advance(3'600'000);
+    run.clean_dirtiest();
+  }
+  EXPECT_GT(run.log->first_dirty_offset(), 0);
+  run.check();
+}
+
+// ---- What others do while a directory is synced ----
+
+// Compacts a log and does something while its directory is synced for the `at`th time; then what a start finds must be as it stands here.
+// False: there were not so many syncs.
+bool disturb(int at, const std::function<void(Compaction&)>& action, bool power, Offset below = INT64_MAX) {
+  Compaction run(1);
+  run.config.file_delete_delay_ms = 60'000;
+  run.open(true);
+  for (int i = 0; i < 200; ++i) run.write({{"key" + std::to_string(i % 10), std::string(80, 'x')}});
+  EXPECT_TRUE(run.world.loop.run(run.log->flush()).has_value());
+  int syncs = 0;
+  run.world.disk.during_directory_sync = [&] {
+    if (++syncs == at) action(run);
+  };
+  const size_t blocking = run.world.disk.blocking_syncs;
+  run.clean_dirtiest();
+  EXPECT_EQ(run.world.disk.blocking_syncs, blocking) << "the loop stood still";
+  run.world.disk.during_directory_sync = nullptr;
+  if (syncs < at) return false;
+  EXPECT_FALSE(run.logs->any_offline() && !run.world.disk.dead);
+  if (run.world.disk.dead) {
+    run.restart(power);
+    EXPECT_LE(run.log->log_end_offset(), below);
+    return true;
+  }
+  const Offset start = run.log->log_start_offset();
+  const Offset end = run.log->log_end_offset();
+  const auto before = run.read();
+  run.restart(power);
+  EXPECT_LE(run.log->log_end_offset(), end);  // A compacted segment that was cut may end before.
+  for (const auto& [offset, record] : run.read()) {
+    if (offset >= start) EXPECT_TRUE(before.contains(offset)) << offset << " is back";
+  }
+  for (const auto& name : run.world.disk.names("/data/topic-0")) EXPECT_FALSE(name.ends_with(".swap") || name.ends_with(".cleaned")) << name;
+  return true;
+}
+
+void disturb_everywhere(const std::function<void(Compaction&)>& action, Offset below = INT64_MAX) {
+  for (const bool power : {false, true}) {
+    int at = 1;
+    while (disturb(at, action, power, below) && !testing::Test::HasFailure()) ++at;
+    EXPECT_GT(at, 10) << "three of each group";
+  }
+}
+
+TEST(CleanerMeanwhile, ATruncationTakesWhatItTakes) {
+  for (const Offset to : {0, 10, 30, 150}) {
+    SCOPED_TRACE(to);
+    disturb_everywhere([to](Compaction& run) {
+      io::spawn(run.world.loop, [](Compaction& of, Offset offset) -> io::Task<> {
+        EXPECT_TRUE((co_await of.log->truncate_to(offset)).has_value());
+      }(run, to));
+    });
+  }
+}
+
+// The machine dies as soon as the truncation is done.
+TEST(CleanerMeanwhile, WhatATruncationTookNeverComesBack) {
+  for (const Offset to : {0, 10, 30, 150}) {
+    SCOPED_TRACE(to);
+    disturb_everywhere(
+        [to](Compaction& run) {
+          run.world.disk.directory_sync_turns = 500;
+          io::spawn(run.world.loop, [](Compaction& of, Offset offset) -> io::Task<> {
+            of.world.disk.directory_sync_turns = 10;
+            EXPECT_TRUE((co_await of.log->truncate_to(offset)).has_value());
+            of.world.disk.fail_at = of.world.disk.steps;
+          }(run, to));
+        },
+        to);
+  }
+}
+
+TEST(CleanerMeanwhile, AStartAnewTakesAll) {
+  disturb_everywhere([](Compaction& run) {
+    io::spawn(run.world.loop, [](Compaction& of) -> io::Task<> {
+      EXPECT_TRUE((co_await of.log->truncate_fully_and_start_at(5000)).has_value());
+    }(run));
+  });
+}
+
+TEST(CleanerMeanwhile, DeletedRecordsAreDeleted) {
+  disturb_everywhere([](Compaction& run) {
+    EXPECT_TRUE(run.log->advance_log_start(70).has_value());
+    EXPECT_TRUE(run.log->delete_old_segments().has_value());
+  });
+}
+
+// A machine that died while the files of an exchange that was given up were being removed, the log's first.
+TEST(CleanerMeanwhile, IndexesOfAnExchangeThatWasGivenUpAreDropped) {
+  Compaction run(1);
+  run.open(true);
+  run.fill();
+  const std::string index = "/data/topic-0/00000000000000000000.index";
+  ASSERT_TRUE(run.world.loop.run(run.log->flush()).has_value());
+  const Buffer content = run.world.disk.content(index);
+  ASSERT_FALSE(content.empty());
+  run.world.disk.put(index + ".swap", Buffer(content.size(), 7));
+  run.restart();
+  EXPECT_EQ(run.world.disk.content(index), content);
+  EXPECT_FALSE(run.world.disk.exists(index + ".swap"));
+  run.check();
+}
+
+TEST(CleanerMeanwhile, AClosedLogIsLeftAlone) {
+  disturb_everywhere([](Compaction& run) { io::spawn(run.world.loop, run.log->abandon()); });
 }
 
 // A replica that has the compacted log without snapshots builds its producers from it: the last batch of a producer is empty and tells

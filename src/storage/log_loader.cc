@@ -157,13 +157,19 @@ Result<void> Loader::clean_up_files() {
       others.push_back(entry.name);
     }
   }
+  // An index whose log is gone and whose place is taken is left of an exchange that was given up. (Of one that took place, the log got its
+  // name first, when those that it replaces were gone.)
+  const auto given_up = [&](const std::string& name) {
+    const std::string log = name.substr(0, 20) + ".log.swap";
+    return std::ranges::find(swaps, log) == swaps.end() && disk_.exists(path_of(name.substr(0, name.size() - std::string_view(".swap").size())));
+  };
   // Swaps at or above an unfinished .cleaned belong to a step that did not end.
   Offset lowest_cleaned = INT64_MAX;
   for (const auto& name : cleaned) lowest_cleaned = std::min(lowest_cleaned, leading_offset(name).value_or(INT64_MAX));
   std::vector<std::string> good_swaps;
   for (const auto& name : swaps) {
     const auto offset = leading_offset(name);
-    if (offset && *offset < lowest_cleaned) {
+    if (offset && *offset < lowest_cleaned && !given_up(name)) {
       good_swaps.push_back(name);
     } else {
       TRY(remove_quietly(disk_, path_of(name)));

@@ -355,8 +355,7 @@ void LogManager::note_not_cleaned(const TopicPartition& partition, const Error& 
   const auto found = logs_.find(partition);
   if (found == logs_.end() || is_offline(found->second.directory)) return;  // A failing device is said elsewhere.
   Uncleaned& why = found->second.uncleaned;
-  const bool passing = error.code == ErrorCode::kKafkaStorageError && error.message.starts_with("cannot ");
-  if (passing) {
+  if (io::is_shortage(error)) {
     why.pause = std::clamp(2 * why.pause, std::chrono::minutes(1), kMostUncleaned);
     why.again = loop_.now() + why.pause;
     SAMSA_LOG_WARN("{}: not compacted, tried again in {} min: {}", partition.to_string(), why.pause.count(), error.text());

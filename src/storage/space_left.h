@@ -34,10 +34,10 @@ class SpaceLeft {
     above_reserve_ = ask_(bytes);
     return full();
   }
-  // Whether so many bytes fit above the reserve just now. Unlike refuses() it takes nothing from others: whoever asks can wait.
-  bool has_room(uint64_t bytes) {
+  // How many bytes fit above the reserve just now. Unlike refuses() it takes nothing from others: whoever asks can wait.
+  uint64_t room() {
     look();
-    return above_reserve_ == UINT64_MAX || bytes < above_reserve_;
+    return above_reserve_ == UINT64_MAX || above_reserve_ == 0 ? above_reserve_ : above_reserve_ - 1;
   }
   void wrote(uint64_t bytes) { unseen_ += bytes; }
 

@@ -267,6 +267,15 @@ class TestDisk final : public io::Disk {
     return {};
   }
   Result<void> sync_directory(const std::string& path) override {
+    ++blocking_syncs;
+    return sync_names(path);
+  }
+  io::Task<Result<void>> sync_directory_async(std::string path) override {
+    if (during_directory_sync) during_directory_sync();
+    for (int turns = directory_sync_turns; turns > 0; --turns) co_await io::yield(*loop);
+    co_return sync_names(path);
+  }
+  Result<void> sync_names(const std::string& path) {
     TRY(step());
     TRY(may_fail("sync", path));
     std::vector<Link> rest;
@@ -385,6 +394,9 @@ class TestDisk final : public io::Disk {
   std::string slow_reads;  // Awaitable reads of files with this in their path take ten seconds each.
   size_t reads = 0;
   size_t syncs = 0;
+  size_t blocking_syncs = 0;      // Of directories.
+  int directory_sync_turns = 10;  // Of the loop, while one is synced without stopping it.
+  std::function<void()> during_directory_sync;  // What others do meanwhile.
 
  private:
   struct Link {
