@@ -5,7 +5,7 @@ import time
 from peers import rawwire
 from peers.rawwire import request, string
 
-CREATE_TOPICS, DELETE_TOPICS, METADATA, DESCRIBE_CLUSTER = 19, 20, 3, 60
+LIST_OFFSETS, CREATE_TOPICS, DELETE_TOPICS, METADATA, DESCRIBE_CLUSTER = 2, 19, 20, 3, 60
 
 
 def create(connection, names, partitions, replicas, configs):
@@ -60,6 +60,27 @@ def wait_for_leaders(connection, names, partitions, isr=1, seconds=240):
             return
         time.sleep(0.005)
     raise RuntimeError(f"no leaders of {names[:3]} within {seconds} s")
+
+
+def refused(connection, led):
+    """How many of {topic: [partitions]} the broker cannot serve yet: ListOffsets v1 of their ends."""
+    body = struct.pack(">ii", -1, len(led))
+    for name, partitions in led.items():
+        body += string(name) + struct.pack(">i", len(partitions)) + b"".join(struct.pack(">iq", index, -1) for index in partitions)
+    answer = rawwire.Answer(connection.call(request(LIST_OFFSETS, 1, body)))
+    errors = answer.array(lambda: (answer.string(), [error for _, error, _, _ in answer.array(">ihqq")]))
+    return sum(error != 0 for _, found in errors for error in found)
+
+
+def wait_until_served(connection, broker, names, seconds=240):
+    """Until `broker`, at the other end, serves all partitions that it leads. Metadata tells of a leader before there is a log: Apache Kafka's
+    brokers make theirs afterwards, a thousand within seconds."""
+    led = {name: [index for _, index, leader, _ in found if leader == broker] for name, found in metadata(connection, names)[1].items()}
+    deadline = time.monotonic() + seconds
+    while refused(connection, led):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"broker {broker} does not serve {names[:3]} within {seconds} s")
+        time.sleep(0.005)
 
 
 def connect(port, timeout=240):

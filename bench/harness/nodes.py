@@ -144,7 +144,7 @@ class Side:
         return admin.connect(self.brokers[0].port)
 
     def topic(self, partitions=1, name=None, replicas=None, **configs):
-        """A new topic whose partitions have leaders; gone after the row. `configs`: with _ for the dots."""
+        """A new topic whose partitions are served; gone after the row. `configs`: with _ for the dots."""
         name = name or f"bench-{next(self.numbers)}"
         self.topics([name], partitions, replicas, **configs)
         return name
@@ -153,10 +153,10 @@ class Side:
         replicas = replicas or self.nodes
         with self.connect() as connection:
             admin.create(connection, names, partitions, replicas, {key.replace("_", "."): value for key, value in configs.items()})
-            admin.wait_for_leaders(connection, names[-200:], partitions, replicas)
-        for broker in self.brokers[1:]:
+        for number, broker in enumerate(self.brokers, 1):
             with admin.connect(broker.port) as connection:
                 admin.wait_for_leaders(connection, names[-200:], partitions, replicas)
+                admin.wait_until_served(connection, number, names[-200:])
         self._topics += names
 
     def clear(self):

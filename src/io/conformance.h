@@ -513,6 +513,13 @@ TYPED_TEST_P(Conformance, DirectoriesRenamesAndRemovals) {
     EXPECT_EQ(disk.remove_file(join_path(top, "two")).error().code, ErrorCode::kResourceNotFound);
     EXPECT_TRUE(disk.remove_tree(join_path(top, "c")));
     EXPECT_TRUE(disk.list(top).value().empty());
+    // The same beside the loop.
+    EXPECT_TRUE(write_file_atomically(disk, join_path(top, "three"), as_bytes("3")));
+    EXPECT_TRUE(disk.create_directories(join_path(top, "d/e")));
+    EXPECT_TRUE(co_await disk.remove_file_async(join_path(top, "three")));
+    EXPECT_EQ((co_await disk.remove_file_async(join_path(top, "three"))).error().code, ErrorCode::kResourceNotFound);
+    EXPECT_TRUE(co_await disk.remove_tree_async(join_path(top, "d")));
+    EXPECT_TRUE(disk.list(top).value().empty());
     EXPECT_EQ(disk.list(join_path(top, "none")).error().code, ErrorCode::kResourceNotFound);
     EXPECT_EQ(disk.stat(join_path(top, "none")).error().code, ErrorCode::kResourceNotFound);
     EXPECT_TRUE(disk.sync_directory(top));

@@ -94,7 +94,10 @@ class Disk {
   virtual Result<void> remove_file(const std::string& path) = 0;
   virtual Result<void> remove_tree(const std::string& path) = 0;
   virtual Result<void> sync_directory(const std::string& path) = 0;
-  // The same without stopping the loop meanwhile.
+  // The same without stopping the loop meanwhile: to remove a large file takes as long as the system needs for its cached pages, up to
+  // half a second for 1 GiB.
+  virtual Task<Result<void>> remove_file_async(std::string path) { co_return remove_file(path); }
+  virtual Task<Result<void>> remove_tree_async(std::string path) { co_return remove_tree(path); }
   virtual Task<Result<void>> sync_directory_async(std::string path) { co_return sync_directory(path); }
   // Makes everything written to the file system that holds `path` durable, in one go: for many files at a time. Blocks.
   // UNSUPPORTED_VERSION where the disk cannot; then files are synced one by one.

@@ -643,7 +643,7 @@ io::Task<> Shard::retain() {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::chrono::seconds(1)))) break;
     note_load();
     tell_complaints_left_out();
-    logs_.remove_deleted_files();
+    co_await logs_.remove_deleted_files();
     logs_.files().close_idle(world_.loop.now());
     logs_.check_space();
     co_await open_waiting();

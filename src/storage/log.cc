@@ -220,15 +220,21 @@ io::Task<> Log::abandon() {
   for (const auto& segment : segments_->all()) segment->close_files();
 }
 
-void Log::remove_deleted_files() {
-  if (doomed_.empty()) return;
-  const io::MonoTime now = context_.loop.now();
-  std::erase_if(doomed_, [&](const Doomed& doomed) {
-    if (doomed.due > now) return false;
-    auto removed = context_.disk.remove_file(doomed.path);
-    if (!removed && removed.error().code != ErrorCode::kResourceNotFound) SAMSA_LOG_WARN("{}", removed.error().text());
+std::vector<std::string> Log::take_deleted_files() {
+  std::vector<std::string> due;
+  std::erase_if(doomed_, [&](Doomed& doomed) {
+    if (doomed.due > context_.loop.now()) return false;
+    due.push_back(std::move(doomed.path));
     return true;
   });
+  return due;
+}
+
+void Log::remove_deleted_files() {
+  for (const auto& path : take_deleted_files()) {
+    const auto removed = context_.disk.remove_file(path);
+    if (!removed && removed.error().code != ErrorCode::kResourceNotFound) SAMSA_LOG_WARN("{}", removed.error().text());
+  }
 }
 
 // ---- About ----

@@ -263,8 +263,10 @@ class Log {
   void end_close_synced();
   // Closes without writing anything: a directory that failed, a partition that is deleted. Waits for syncs under way.
   io::Task<> abandon();
-  // Removes the files whose delay has passed. Call now and then; LogManager does.
+  // Removes the files whose delay has passed. Call now and then; LogManager does, by taking them.
   void remove_deleted_files();
+  // Their paths, for who removes them: this log has forgotten them.
+  std::vector<std::string> take_deleted_files();
 
   // ---- About ----
   [[nodiscard]] const TopicPartition& partition() const { return partition_; }

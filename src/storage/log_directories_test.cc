@@ -166,7 +166,7 @@ TEST_F(DirectoriesTest, RemovedPartitionsGoAfterTheDelay) {
   // A new partition of the same name is made meanwhile.
   append(**world.loop.run(logs->get_or_create({"topic", 0}, Uuid{9, 900}, config, 0)), 2);
   world.loop.advance(config.file_delete_delay_ms);
-  logs->remove_deleted_files();
+  world.loop.run(logs->remove_deleted_files());
   EXPECT_THAT(world.disk.names("/a"), testing::Not(testing::Contains(testing::EndsWith("-delete"))));
   EXPECT_THAT(world.disk.names("/a"), testing::Contains(testing::EndsWith("-stray")));
   world.loop.run(logs->close());
@@ -379,7 +379,7 @@ TEST_F(DirectoriesTest, ALogThatWaitsForRoomGoesWithItsTopic) {
     }
   }
   world.loop.advance(120'000);
-  logs->remove_deleted_files();
+  world.loop.run(logs->remove_deleted_files());
   for (const auto& name : world.disk.names("/a")) EXPECT_EQ(name.find("-delete"), std::string::npos) << name;
   world.loop.run(logs->close());
 }

@@ -1,6 +1,7 @@
 #include "storage/log_manager.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -286,18 +287,22 @@ void LogManager::add_doomed(int directory, std::vector<std::string> paths) {
   for (auto& path : paths) doomed_.push_back({std::move(path), loop_.now() + std::chrono::milliseconds(config_.defaults.file_delete_delay_ms), directory});
 }
 
-void LogManager::remove_deleted_files() {
-  for (const auto& [partition, entry] : logs_) entry.log->remove_deleted_files();
+io::Task<> LogManager::remove_deleted_files() {
   const io::MonoTime now = loop_.now();
   std::erase_if(retired_, [&](const Retired& retired) { return retired.due <= now; });
-  std::erase_if(doomed_, [&](const Doomed& doomed) {
+  std::vector<std::string> files;
+  for (const auto& [partition, entry] : logs_) std::ranges::move(entry.log->take_deleted_files(), std::back_inserter(files));
+  std::vector<std::string> trees;
+  std::erase_if(doomed_, [&](Doomed& doomed) {
     if (doomed.due > now) return false;
-    if (is_offline(doomed.directory)) return true;
-    if (auto removed = disk_.remove_tree(doomed.path); !removed && removed.error().code != ErrorCode::kResourceNotFound) {
-      SAMSA_LOG_WARN("{}: {}", doomed.path, removed.error().text());
-    }
+    if (!is_offline(doomed.directory)) trees.push_back(std::move(doomed.path));
     return true;
   });
+  auto tell = [](const Result<void>& removed) {
+    if (!removed && removed.error().code != ErrorCode::kResourceNotFound) SAMSA_LOG_WARN("{}", removed.error().text());
+  };
+  for (auto& path : files) tell(co_await disk_.remove_file_async(std::move(path)));
+  for (auto& path : trees) tell(co_await disk_.remove_tree_async(std::move(path)));
 }
 
 void LogManager::expire_producers() {

@@ -113,8 +113,8 @@ class LogManager {
   io::Task<> flush_due_logs();
   // Retention over all logs; returns the number of segments deleted.
   io::Task<size_t> delete_old_segments();
-  // Files and directories whose delay has passed.
-  void remove_deleted_files();
+  // Files and directories whose delay has passed, one after the other, beside the loop. One call at a time.
+  io::Task<> remove_deleted_files();
   void expire_producers();
   // Looks at the room left in each directory against reserve_bytes; while it is short, appends of clients are refused. Every second; logs
   // look in between when they write much.

@@ -33,6 +33,8 @@ class ReservedDisk final : public io::Disk {
   Result<void> remove_file(const std::string& path) override { return disk_.remove_file(path); }
   Result<void> remove_tree(const std::string& path) override { return disk_.remove_tree(path); }
   Result<void> sync_directory(const std::string& path) override { return disk_.sync_directory(path); }
+  io::Task<Result<void>> remove_file_async(std::string path) override { return disk_.remove_file_async(std::move(path)); }
+  io::Task<Result<void>> remove_tree_async(std::string path) override { return disk_.remove_tree_async(std::move(path)); }
   io::Task<Result<void>> sync_directory_async(std::string path) override { return disk_.sync_directory_async(std::move(path)); }
   Result<void> sync_file_system(const std::string& path) override { return disk_.sync_file_system(path); }
   Result<void> set_mtime(const std::string& path, TimestampMs mtime_ms) override { return disk_.set_mtime(path, mtime_ms); }

@@ -250,6 +250,14 @@ Result<void> RealDisk::sync_directory(const std::string& path) {
   return {};
 }
 
+Task<Result<void>> RealDisk::remove_file_async(std::string path) {
+  co_return co_await syncs_.run(loop_, [this, &path] { return remove_file(path); });
+}
+
+Task<Result<void>> RealDisk::remove_tree_async(std::string path) {
+  co_return co_await syncs_.run(loop_, [this, &path] { return remove_tree(path); });
+}
+
 Task<Result<void>> RealDisk::sync_directory_async(std::string path) {
   co_return co_await syncs_.run(loop_, [this, &path] { return sync_directory(path); });
 }

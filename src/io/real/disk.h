@@ -22,6 +22,8 @@ class RealDisk final : public Disk {
   Result<void> remove_file(const std::string& path) override;
   Result<void> remove_tree(const std::string& path) override;
   Result<void> sync_directory(const std::string& path) override;
+  Task<Result<void>> remove_file_async(std::string path) override;
+  Task<Result<void>> remove_tree_async(std::string path) override;
   Task<Result<void>> sync_directory_async(std::string path) override;
   Result<void> sync_file_system(const std::string& path) override;
   Result<void> set_mtime(const std::string& path, TimestampMs mtime_ms) override;
