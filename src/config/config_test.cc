@@ -239,6 +239,10 @@ TEST(Dynamic, LayersInTheirOrder) {
                                   Source::kDefault}));
   EXPECT_EQ(find(all, "internal.segment.bytes"), nullptr);
   EXPECT_EQ(all.size(), 33U);
+  const Properties tiny = {{"internal.segment.bytes", "500"}};
+  const auto with_internal = describe_topic({&tiny, &one, &cluster, &fixed}, std::nullopt);
+  ASSERT_NE(find(with_internal, "internal.segment.bytes"), nullptr) << "whoever set it sees it";
+  EXPECT_EQ(find(with_internal, "internal.segment.bytes")->source, Source::kTopic);
 }
 
 TEST(Dynamic, CoarseUnitsReachTheTopicButAreNoSynonymsOfTheFine) {

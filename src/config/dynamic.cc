@@ -210,7 +210,7 @@ Properties effective_topic(const Layers& layers) {
 std::vector<Described> describe_topic(const Layers& layers, const std::optional<std::vector<std::string>>& names) {
   std::vector<Described> all;
   for (const auto& setting : all_settings(Kind::kTopic)) {
-    if (setting.internal || !wanted(names, setting.name)) continue;
+    if ((setting.internal && in_layer(layers.own, setting.name) == nullptr) || !wanted(names, setting.name)) continue;
     auto described = describe_one(setting.name, &setting, effective_text(Kind::kTopic, setting.name, layers));
     if (in_layer(layers.own, setting.name) != nullptr) described.synonyms.push_back({described.name, described.value, Source::kTopic});
     if (const auto broker = broker_synonym(Kind::kTopic, setting.name); !broker.empty()) {

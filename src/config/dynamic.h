@@ -61,7 +61,7 @@ Value effective_value(Kind kind, std::string_view name, const Layers& layers);
 // All effective values of a topic by name (null ones left out): what storage builds a LogConfig from.
 Properties effective_topic(const Layers& layers);
 
-// What DescribeConfigs answers. `names` nothing or empty: all (internal ones left out); names that do not exist are left out.
+// What DescribeConfigs answers. `names` nothing or empty: all (internal ones only where a topic has them); names that do not exist are left out.
 std::vector<Described> describe_topic(const Layers& layers, const std::optional<std::vector<std::string>>& names);
 std::vector<Described> describe_group(const Layers& layers, const std::optional<std::vector<std::string>>& names);
 std::vector<Described> describe_client_metrics(const Layers& layers, const std::optional<std::vector<std::string>>& names);

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "io/real/world.h"
 #include "io/sim/world.h"
+#include "io/sync.h"
 
 namespace samsa::server {
 namespace {
@@ -85,6 +87,38 @@ TEST_F(AppendTurnsTest, UpToFourKibibytesIsSmall) {
   start(3, AppendTurns::kSmallBytes + 1, 'c');
   EXPECT_EQ(appended_, "ab");
   EXPECT_TRUE(world_.run_until([this] { return appended_.size() == started_; }, std::chrono::seconds(1)));
+}
+
+// The real loop, which alone has priorities: it takes one of those that wait a turn, and what arrives before the next turn goes before the
+// next of them.
+TEST(AppendTurnsOfALoop, OneLargeAppendATurnAndNewcomersComeBetween) {
+  io::real::RealNode node{{.shards = 1}};
+  io::Loop& loop = node.worlds()[0].loop;
+  AppendTurns turns(loop);
+  std::string appended;
+  const auto request = [&](uint64_t connection, uint64_t bytes, char name) -> io::Task<> {
+    if (turns.must_wait(connection, bytes)) co_await turns.wait(connection, bytes);
+    appended += name;
+  };
+  // A newcomer in every round, as long as large ones wait.
+  const auto newcomers = [&]() -> io::Task<> {
+    for (uint64_t connection = 100; appended.find('d') == std::string::npos; ++connection) {
+      co_await request(connection, 100, '.');
+      co_await io::yield(loop);
+    }
+  };
+  const auto body = [&]() -> io::Task<> {
+    io::TaskGroup group(loop);
+    for (uint64_t large = 0; large < 4; ++large) group.spawn(request(large, 1 << 20, static_cast<char>('a' + large)));
+    group.spawn(newcomers());
+    co_await group.join();
+  };
+  node.run_until_done(body());
+  std::string order;
+  for (const char name : appended) {
+    if (order.empty() || order.back() != name) order += name;
+  }
+  EXPECT_EQ(order.substr(0, 7), "a.b.c.d");
 }
 
 }  // namespace

@@ -15,8 +15,11 @@ constexpr double kLongestPause = 60;  // Seconds; the limit is looked up again a
 
 io::Task<Result<void>> ReplicaMover::move(TopicPartition partition, int directory, io::MonoTime until) {
   storage::LogManager& logs = shard_.logs();
-  // Shortly after a start the replica, or a copy that was begun before it, may still be in recovery.
-  while ((logs.is_loading(partition) || logs.is_future_loading(partition)) && !shard_.stopping() && shard_.loop().now() < until) co_await shard_.pause(kRetry);
+  // Shortly after a start the replica, or a copy that was begun before it, may still be in recovery; or that copy is just taking its place.
+  const auto must_wait = [&] {
+    return logs.is_loading(partition) || logs.is_future_loading(partition) || (logs.find(partition) == nullptr && logs.find_future(partition) != nullptr);
+  };
+  while (must_wait() && !shard_.stopping() && shard_.loop().now() < until) co_await shard_.pause(kRetry);
   if (logs.is_future_loading(partition)) co_return fail(ErrorCode::kReplicaNotAvailable, "an earlier copy is still being recovered");
   if (logs.directory_of(partition) == directory) {
     co_await forget(partition);

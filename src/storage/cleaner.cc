@@ -1,6 +1,7 @@
 #include "storage/cleaner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -250,7 +251,7 @@ io::Task<Result<size_t>> LogCleaner::fitting(const Sources& group, const Transac
   uint64_t bytes = 0;
   for (const auto& source : group) bytes += source->size() + index_bytes(*source);
   if (bytes <= room()) co_return group.size();
-  free_spent();
+  co_await free_spent();
   const uint64_t most = room();
   if (bytes <= most) co_return group.size();
   const CleanStats before = stats_;
@@ -330,12 +331,18 @@ Error LogCleaner::no_room(uint64_t bytes) const {
 }
 
 // What copies have replaced goes at once, without file.delete.delay.ms, where nobody reads it any more.
-void LogCleaner::free_spent() {
-  std::erase_if(spent_, [](const std::shared_ptr<Segment>& segment) {
-    if (segment.use_count() > 1) return false;
+io::Task<> LogCleaner::free_spent() {
+  Sources held;
+  for (auto& segment : std::exchange(spent_, {})) {
+    if (segment.use_count() > 1) {
+      held.push_back(std::move(segment));
+      continue;
+    }
+    segment->close_files();
+    (void)co_await log_.context_.disk.remove_file_async(segment->path());  // The large one.
     (void)segment->remove_files();
-    return true;
-  });
+  }
+  spent_ = std::move(held);
 }
 
 Result<void> LogCleaner::flush_output(Output& output) {

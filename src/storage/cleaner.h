@@ -92,7 +92,7 @@ class LogCleaner {
   Result<void> flush_output(Output& output);
   [[nodiscard]] uint64_t room() const;  // Bytes above the reserve.
   [[nodiscard]] Error no_room(uint64_t bytes) const;
-  void free_spent();
+  io::Task<> free_spent();
   io::Task<Result<void>> exchange(const Sources& sources, Output& output);
   io::Task<Result<void>> replace(const Sources& sources, Output& output);
   [[nodiscard]] Result<size_t> place_of(const Sources& sources) const;

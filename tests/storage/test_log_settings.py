@@ -162,6 +162,41 @@ def test_roll(both):
         on_both(both, lambda one: segments(one, topic), lambda found: len(found) > 2)
 
 
+def refusal(what, *arguments, **settings):
+    try:
+        what(*arguments, **settings)
+    except KafkaException as error:
+        return error.args[0].name()
+    return None
+
+
+def test_internal_segment_bytes(both):
+    """Kafka's setting for its own tests: segments below the least of segment.bytes, which it beats."""
+    create(both, "tiny", internal_segment_bytes=500, segment_bytes=MIB)
+    create(both, "tiny-later")
+    for one in both:
+        for topic in ("tiny", "tiny-later"):
+            assert produce(one, topic, [(now(), None, bytes(150))] * 8) == [None] * 8
+    on_both(both, lambda one: (segments(one, "tiny"), segments(one, "tiny-later")), lambda found: (len(found[0]), len(found[1])) == (4, 1))
+    for one in both:
+        configure(one, "tiny-later", "internal.segment.bytes", 700)
+        configure(one, "tiny-later", "segment.bytes", 2 * MIB)
+    on_both(both, lambda one: produce(one, "tiny-later", [(now(), None, bytes(150))] * 4) and len(segments(one, "tiny-later")), lambda found: found > 1)
+    for size in (400, 431, 432, 600):  # Around what one segment holds.
+        answers = [produce(one, "tiny", [(now(), None, bytes(size))]) for one in both]
+        assert answers[0] == answers[1], (size, answers)
+    resource = ConfigResource(ResourceType.TOPIC, "tiny")
+    admins = [AdminClient({"bootstrap.servers": one.bootstrap}) for one in both]
+    shown = [admin.describe_configs([resource])[resource].result(60) for admin in admins]
+    said = [{name: getattr(settings["internal.segment.bytes"], name) for name in ("value", "source", "is_read_only", "is_default", "is_sensitive")} for settings in shown]
+    assert said[0] == said[1] and said[1]["value"] == "500"
+    assert [settings["segment.bytes"].value for settings in shown] == [str(MIB)] * 2
+    for value in ("0", "-1", "1", "many"):
+        refused = [refusal(create, [one], f"no{value}", internal_segment_bytes=value) for one in both]
+        changed = [refusal(configure, one, "tiny", "internal.segment.bytes", value) for one in both]
+        assert refused[0] == refused[1] and changed[0] == changed[1], (value, refused, changed)
+
+
 def test_timestamps(both):
     start = now()
     create(both, "bounded", message_timestamp_before_max_ms=HOUR, message_timestamp_after_max_ms=HOUR // 2)

@@ -18,10 +18,20 @@ struct Work {
 };
 
 constexpr std::chrono::seconds kPatience{20};  // For all of a request; clients give it thirty.
+constexpr std::chrono::milliseconds kMoment{20};
 
 io::Task<> move_one(Shard& shard, Work& work, io::MonoTime until) {
   const auto refuse = [&work](ErrorCode code) { work.answer->error_code = to_wire(code); };
-  const auto found = shard.partition(work.topic_id, work.partition.partition);
+  auto found = shard.partition(work.topic_id, work.partition.partition);
+  // Its log is here: it comes into service, or a copy of an earlier move is just taking its place.
+  const auto is_coming = [&] {
+    return !found && found.error().code == ErrorCode::kNotLeaderOrFollower &&
+           (shard.logs().find(work.partition) != nullptr || shard.logs().find_future(work.partition) != nullptr);
+  };
+  while (is_coming() && !shard.stopping() && shard.loop().now() < until) {
+    co_await shard.pause(kMoment);
+    found = shard.partition(work.topic_id, work.partition.partition);
+  }
   if (!found && found.error().code == ErrorCode::kKafkaStorageError) co_return refuse(found.error().code);
   if (found && shard.logs().find(work.partition) == nullptr) co_return refuse(ErrorCode::kKafkaStorageError);
   if (shard.logs().is_cordoned(work.directory) && shard.logs().directory_of(work.partition) != work.directory) {
