@@ -12,6 +12,25 @@
 
 namespace samsa::server {
 
+namespace {
+
+// An answer could not be sent. Where that is the fault of the disk that one of its slices lies on (of a log of this or of another shard), its log
+// directory goes offline: here, and by LogManager::on_offline everywhere.
+void take_offline_if_unreadable(storage::LogManager& logs, std::span<const io::Chunk> answer, const Error& why) {
+  if (!io::is_device_error(why)) return;
+  for (const io::Chunk& chunk : answer) {
+    if (chunk.slice == nullptr || why.message.find(" " + chunk.slice->file->path() + ": ") == std::string::npos) continue;
+    const std::string holder = io::parent_path(io::parent_path(chunk.slice->file->path()));
+    const auto& directories = logs.directories();
+    for (size_t i = 0; i < directories.size(); ++i) {
+      // By way of a child's name, since log.dirs may end in a slash.
+      if (io::parent_path(io::join_path(directories[i], "x")) == holder) logs.take_offline(static_cast<int>(i), why);
+    }
+  }
+}
+
+}  // namespace
+
 Connection::Connection(Shard& shard, std::unique_ptr<io::Stream> stream, ConnectionInfo info)
     : shard_(shard),
       stream_(std::move(stream)),
@@ -242,7 +261,10 @@ io::Task<bool> Connection::write_in_parts(std::span<const io::Chunk> chunks) {
       if (take == left) chunks = chunks.subspan(1);
     }
     last_activity_ = shard_.loop().now();
-    if (!co_await stream_->write(part)) co_return false;
+    if (const auto written = co_await stream_->write(part); !written) {
+      if (!shard_.stopping()) take_offline_if_unreadable(shard_.logs(), part, written.error());
+      co_return false;
+    }
   }
   last_activity_ = shard_.loop().now();
   co_return true;

@@ -1,9 +1,10 @@
 // Disks that are slow or full, in whole simulated nodes: a partition that recovers for long holds up no other one, and a follower without room
-// pauses, leaves the ISR, loses nothing and comes back.
+// pauses, leaves the ISR, loses nothing and comes back; or that cannot be read: nothing wrong is answered, the directory goes offline.
 #include "protocol/api/alter_replica_log_dirs.h"
 #include "protocol/api/delete_records.h"
 #include "protocol/api/delete_topics.h"
 #include "server/test_cluster.h"
+#include "server/test_site.h"
 
 namespace samsa::server {
 namespace {
@@ -274,6 +275,67 @@ TEST(DiskTroubles, AMoveWhoseCopyRecoversForLongIsAnsweredInTime) {
   disk.slow_reads.clear();
   t.cluster.sim.run_for(120s);
   EXPECT_EQ(alter(t, to).first, ErrorCode::kNone);
+}
+
+// ---- Disks that cannot be read
+
+constexpr int kSpread = 8;  // Partitions over two directories and two shards.
+
+// Where the partition lies, with a slash.
+std::string home_of(TestSite& site, int partition) {
+  const std::string name = "events-" + std::to_string(partition);
+  return (site.machine.files().find("/data/" + name) != nullptr ? "/data/" : "/other/") + name + "/";
+}
+bool is_offline(TestSite& site, const std::string& home) {
+  const int directory = home.starts_with("/data/") ? 0 : 1;
+  return site.node->shard(0).logs().is_offline(directory) && site.node->shard(1).logs().is_offline(directory);
+}
+// Those of the directory `lost` take nothing any more, the others do.
+io::Task<> check_one_is_lost(TestSite& site, std::string lost) {
+  co_await io::sleep_for(site.world().loop, 2s);
+  EXPECT_TRUE(is_offline(site, lost));
+  for (int i = 0; i < kSpread; ++i) {
+    const bool gone = home_of(site, i).substr(0, 5) == lost.substr(0, 5);
+    EXPECT_EQ(co_await site.produce("events", i, {"afterwards"}) == 0, !gone) << i;
+  }
+}
+
+// What is fetched from the end was found without a read; the first one is that of the sender, with the head of the answer on its way already.
+TEST(DiskTroubles, AReadThatFailsWhileTheAnswerIsSentTakesTheDirectoryOffline) {
+  for (int partition = 0; partition < kSpread; ++partition) {
+    TestSite site({{"log.dirs", "/data,/other"}});
+    site.run([&]() -> io::Task<> {
+      co_await site.create("events", kSpread);
+      for (int i = 0; i < kSpread; ++i) EXPECT_EQ(co_await site.produce("events", i, {"a value"}), 0);
+      const std::string home = home_of(site, partition);
+      // Nothing else of this machine is read from its disk meanwhile.
+      io::sim::Faults broken;
+      broken.read_error = 1;
+      site.machine.host().disk_faults = broken;
+      auto reader = co_await site.connect();
+      EXPECT_FALSE(co_await reader->call(TestSite::fetch_request("events", partition, 0), 12)) << "the bytes were promised";
+      site.machine.host().disk_faults.reset();
+      co_await check_one_is_lost(site, home);
+      reader->close();
+    });
+  }
+}
+
+// A connection that breaks says nothing of the disk.
+TEST(DiskTroubles, AReaderThatLeavesTakesNothingOffline) {
+  TestSite site({{"log.dirs", "/data,/other"}});
+  site.run([&]() -> io::Task<> {
+    co_await site.create("events", kSpread);
+    EXPECT_EQ(co_await site.produce("events", 0, {std::string(900'000, 'x')}), 0);
+    for (int i = 0; i < 5; ++i) {
+      auto reader = co_await site.connect();
+      EXPECT_TRUE(co_await reader->send_request(TestSite::fetch_request("events", 0, 0), 12));
+      co_await io::sleep_for(site.world().loop, 1s);
+      reader->close();
+      co_await io::sleep_for(site.world().loop, 1s);
+    }
+    for (int i = 0; i < kSpread; ++i) EXPECT_EQ(co_await site.produce("events", i, {"afterwards"}), 0);
+  });
 }
 
 }  // namespace

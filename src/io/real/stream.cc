@@ -33,7 +33,11 @@ uint8_t* gather_buffer() {
   return buffer.get();
 }
 
-Error slice_too_short(const FileSlice& slice) { return storage_error("send", slice.file->path(), "the file ends before the slice does"); }
+
+// A log that is cut while a slice of it is sent: no fault of the disk (is_device_error).
+Error slice_too_short(const FileSlice& slice) {
+  return {ErrorCode::kKafkaStorageError, slice.file->path() + ": ends before what was to be sent of it"};
+}
 
 }  // namespace
 
@@ -141,7 +145,7 @@ Task<Result<void>> RealStream::write(std::span<const Chunk> chunks) {
         watch_.writable = false;
         break;
       case Step::kCold:
-        co_await warm(cursor);
+        if (auto warmed = co_await warm(cursor); !warmed) co_return warmed;
         break;
       case Step::kFailed:
         co_return fail(std::move(error));
@@ -185,8 +189,16 @@ RealStream::Step RealStream::send_file(Cursor& cursor, Error& error) {
   }
   if (n < 0 && errno == EAGAIN) return Step::kWouldBlock;
   if (n < 0 && errno == EINTR) return Step::kSent;
-  error = n == 0 ? slice_too_short(slice) : network_error("send to", peer_.to_string(), errno);
+  error = n == 0 ? slice_too_short(slice) : sendfile_error(slice, cursor.offset, errno);
   return Step::kFailed;
+}
+
+// The call does not say which side failed: the file is asked.
+Error RealStream::sendfile_error(const FileSlice& slice, uint64_t offset, int error) const {
+  uint8_t byte[1];
+  const bool of_the_peer = error == EPIPE || error == ECONNRESET || error == ETIMEDOUT;
+  auto read = of_the_peer ? Result<size_t>(1) : slice.file->read_at(byte, slice.offset + offset);
+  return read ? network_error("send to", peer_.to_string(), error) : std::move(read).error();
 }
 
 // Reads what of the slice fits, without waiting for the disk unless `warmed`. False: it must be warmed first.
@@ -262,22 +274,22 @@ RealStream::Step RealStream::send_pieces(Cursor& cursor, std::span<iovec> pieces
   return Step::kFailed;
 }
 
-Task<> RealStream::warm(Cursor& cursor) {
+Task<Result<void>> RealStream::warm(Cursor& cursor) {
   const FileSlice& slice = *cursor.chunks[0].slice;
   const uint64_t at = slice.offset + cursor.offset;
   const uint64_t length = std::min(cursor.left(), kColdBytes);
   cursor.cached_until = cursor.offset + length;
-  // The system reads ahead, this part and the next, and a byte here and there is waited for: nothing is copied. What goes wrong here goes
-  // wrong again, and is reported, when it is sent.
+  // The system reads ahead, this part and the next, and a byte here and there is waited for: nothing is copied.
   const uint64_t ahead = std::min(cursor.left(), 2 * kColdBytes);
-  co_await pool_.run(loop_, [&slice, at, length, ahead] {
+  co_return co_await pool_.run(loop_, [&slice, at, length, ahead]() -> Result<void> {
     if (const int file = slice.file->native_handle(); file >= 0)
       ::posix_fadvise(file, static_cast<off_t>(at), static_cast<off_t>(ahead), POSIX_FADV_WILLNEED);
     uint8_t byte[1];
     for (uint64_t offset = 0; offset < length; offset += kColdStride) {
-      if (!slice.file->read_at(byte, at + offset)) return false;
+      TRY(slice.file->read_at(byte, at + offset));
     }
-    return slice.file->read_at(byte, at + length - 1).has_value();
+    TRY(slice.file->read_at(byte, at + length - 1));
+    return {};
   });
 }
 

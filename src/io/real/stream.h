@@ -74,8 +74,9 @@ class RealStream final : public Stream {
   Step send_gathered(Cursor& cursor, Error& error);
   Step send_pieces(Cursor& cursor, std::span<iovec> pieces, bool more, Error& error);
   static bool gather_slice(const FileSlice& slice, uint64_t offset, MutableBytes into, bool warmed, Result<size_t>& read);
+  [[nodiscard]] Error sendfile_error(const FileSlice& slice, uint64_t offset, int error) const;
   // Reads the next part of the slice at the cursor on the pool, so that it is in the page cache.
-  Task<> warm(Cursor& cursor);
+  Task<Result<void>> warm(Cursor& cursor);
   [[nodiscard]] Error closed() const;
 
   EpollLoop& loop_;

@@ -115,6 +115,67 @@ TEST_F(ColdFiles, AreReadByThePoolAndSent) {
   node.run_until_done(body());
 }
 
+// The answer is lost either way, but the error must say whose fault it is: a disk that fails is not the peer's.
+TEST(RealStream, AFileThatCannotBeReadIsNoErrorOfTheConnection) {
+  RealNode node({.shards = 1});
+  World& world = node.worlds()[0];
+  const auto body = [&]() -> Task<> {
+    // Reads of the first give EISDIR, of the second EIO: nothing is mapped there.
+    for (const char* path : {"/tmp", "/proc/self/mem"}) {
+      auto file = world.disk.open(path, OpenMode::kRead);
+      CO_ASSERT(file);
+      for (const uint64_t length : {uint64_t{100}, uint64_t{100'000}}) {  // Read and sent; by sendfile.
+        auto pair = co_await connect_pair(world);
+        const FileSlice slice{*file, 0, length};
+        const Chunk chunk{{}, &slice};
+        const auto sent = co_await pair.server->write({&chunk, 1});
+        CO_ASSERT(!sent);
+        EXPECT_TRUE(is_device_error(sent.error())) << sent.error().text();
+        EXPECT_NE(sent.error().message.find(std::string(" ") + path + ": "), std::string::npos) << sent.error().text();
+      }
+    }
+  };
+  node.run_until_done(body());
+}
+
+TEST_F(ColdFiles, OneThatWasCutIsNoFaultOfTheDisk) {
+  RealNode node({.shards = 1});
+  World& world = node.worlds()[0];
+  const auto body = [&]() -> Task<> {
+    for (const uint64_t length : {uint64_t{5'000}, uint64_t{2'000'000}}) {
+      auto pair = co_await connect_pair(world);
+      const auto file = make_cold(world.disk, pattern(4'000));
+      const FileSlice slice{file, 0, length};
+      const Chunk chunk{{}, &slice};
+      const auto sent = co_await pair.server->write({&chunk, 1});
+      CO_ASSERT(!sent);
+      EXPECT_EQ(sent.error().code, ErrorCode::kKafkaStorageError);
+      EXPECT_FALSE(is_device_error(sent.error())) << sent.error().text();
+    }
+  };
+  node.run_until_done(body());
+}
+
+TEST(RealStream, APeerThatLeftIsNoFaultOfTheDisk) {
+  RealNode node({.shards = 1});
+  World& world = node.worlds()[0];
+  const std::string path = "samsa-io-left-" + std::to_string(getpid());
+  const auto body = [&]() -> Task<> {
+    auto file = world.disk.open(path, OpenMode::kCreateTruncate);
+    CO_ASSERT(file && (*file)->write_at(pattern(1'000'000), 0));
+    ::unlink(path.c_str());
+    auto pair = co_await connect_pair(world);
+    pair.client->close();
+    const FileSlice slice{*file, 0, 1'000'000};
+    const Chunk chunk{{}, &slice};
+    Result<void> sent;
+    for (int i = 0; i < 1000 && sent; ++i) sent = co_await pair.server->write({&chunk, 1});
+    CO_ASSERT(!sent);
+    EXPECT_EQ(sent.error().code, ErrorCode::kNetworkException) << sent.error().text();
+  };
+  node.run_until_done(body());
+}
+
 TEST(RealStream, FloodsDoNotHoldUpOthers) {
   // One connection has megabytes to read at once; another one's request comes in between.
   RealNode node({.shards = 1});

@@ -109,7 +109,7 @@ class SimStream final : public Stream {
         if (chunk.slice) {
           scratch.resize(part);
           CO_TRY_ASSIGN(const size_t read, chunk.slice->file->read_at(scratch, chunk.slice->offset + done));
-          if (read != part) co_return fail(storage_error("send", chunk.slice->file->path(), "the file ends before the slice does"));
+          if (read != part) co_return fail(ErrorCode::kKafkaStorageError, chunk.slice->file->path() + ": ends before what was to be sent of it");
           bytes = scratch;
         } else {
           bytes = chunk.memory.subspan(done, part);
