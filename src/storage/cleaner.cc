@@ -16,6 +16,8 @@ namespace samsa::storage {
 namespace {
 
 constexpr size_t kLeastPiece = 4096;  // Read or written at once.
+constexpr double kLeastPause = 0.05;  // Seconds; less is not worth a timer.
+constexpr double kLongestPause = 1;   // The rate is looked up again after it.
 
 uint64_t index_bytes(Segment& segment) {
   return segment.offsets().file().count() * OffsetIndex::kEntrySize + segment.times().file().count() * TimeIndex::kEntrySize;
@@ -38,12 +40,13 @@ struct LogCleaner::Output {
   }
 };
 
-LogCleaner::LogCleaner(Log& log, CleanerOptions options)
+LogCleaner::LogCleaner(Log& log, CleanerOptions options, const CleanerOptions* limits)
     : log_(log),
       options_(options),
+      limits_(limits),
       map_(options.dedupe_bytes, {log.context_.loop.random().next(), log.context_.loop.random().next()}),
       now_(log.context_.loop.wall_ms()),
-      truncations_(log.truncations_),
+      cleanings_ended_(log.cleanings_ended_),
       throttled_at_(log.context_.loop.now()) {
   options_.io_bytes = std::max(options_.io_bytes, 2 * kLeastPiece);
 }
@@ -89,8 +92,11 @@ Result<Cleanable> LogCleaner::look(const Log& log, Offset first_dirty) {
 io::Task<Result<CleanStats>> LogCleaner::clean(Cleanable range) {
   auto held = co_await log_.cleaning_.lock(log_.context_.loop);
   auto cleaned = co_await clean_round(range);
-  if (!cleaned) co_return fail(log_.read_failed(std::move(cleaned).error()));
-  co_return cleaned;
+  if (cleaned) co_return cleaned;
+  Error error = log_.read_failed(std::move(cleaned).error());
+  // What fails because its source was taken away is no fault of the log.
+  if (interrupted() && !half_exchanged_ && !io::is_device_error(error)) co_return fail(ended());
+  co_return fail(std::move(error));
 }
 
 io::Task<Result<CleanStats>> LogCleaner::clean_round(Cleanable range) {
@@ -98,8 +104,10 @@ io::Task<Result<CleanStats>> LogCleaner::clean_round(Cleanable range) {
   CO_TRY(co_await build_map(range));
   if (map_.end_offset < range.first_dirty) co_return fail(ErrorCode::kOperationNotAttempted, "nothing to clean");
   stats_.clean_to = map_.end_offset + 1;
+  if (interrupted()) co_return fail(ended());
   // Segments are copied whole: the transactions up to the end of the last one count, also those behind what the map has.
   auto all_groups = groups();
+  if (all_groups.empty()) co_return fail(ended());
   const Offset end = log_.segments_->at(log_.segments_->index_of(all_groups.back().back()->base_offset()) + 1)->base_offset();
   std::vector<AbortedEntry> aborted;
   CO_TRY(log_.collect_entries(0, log_.segments_->first().base_offset(), end, aborted));
@@ -111,6 +119,7 @@ io::Task<Result<CleanStats>> LogCleaner::clean_round(Cleanable range) {
       Sources sources(group.begin(), behind);
       group.erase(group.begin(), behind);
       CO_TRY(co_await clean_group(std::move(sources), transactions));
+      if (interrupted()) co_return fail(ended());  // What is written from now on may lie below clean_to.
     }
   }
   co_return stats_;
@@ -194,9 +203,10 @@ io::Task<Result<void>> LogCleaner::build_map(const Cleanable& range) {
           map_.end_offset = batch->last_offset();
         }
       }
-      if (interrupted()) co_return fail(ErrorCode::kOperationNotAttempted, "the log changed");
+      if (interrupted()) co_return fail(ended());
       CO_TRY_ASSIGN(more, co_await fill(walker));
     }
+    if (interrupted()) co_return fail(ended());
     if (walker.damaged()) co_return fail(ErrorCode::kCorruptMessage, fmt::format("{}: no batch at byte {}", segment.path(), walker.position()));
   }
   co_return Result<void>();
@@ -316,7 +326,7 @@ io::Task<Result<void>> LogCleaner::copy_segment(Segment& source, Transactions& t
         co_await throttle(written);
       }
     }
-    if (interrupted()) co_return fail(ErrorCode::kOperationNotAttempted, "the log changed");
+    if (interrupted()) co_return fail(ended());
     CO_TRY_ASSIGN(more, co_await fill(walker));
   }
   // Bytes that are no batch are never dropped silently: the round ends and the segment stays as it is.
@@ -454,6 +464,7 @@ io::Task<Result<void>> LogCleaner::exchange(const Sources& sources, Output& outp
   if (exchanged || !output.in_place) co_return exchanged;
   if (!io::is_shortage(exchanged.error())) co_return fail(log_.failed(exchanged.error()));
   // It serves as it is, and a start completes the exchange. Another round would take its names from it.
+  half_exchanged_ = true;
   SAMSA_LOG_WARN("{}", exchanged.error().text());
   co_return fail(ErrorCode::kKafkaStorageError, output.segment->path() + ": its exchange was not completed");
 }
@@ -479,7 +490,7 @@ Result<size_t> LogCleaner::place_of(const Sources& sources) const {
   const size_t first = segments.index_of(sources.front()->base_offset());
   bool there = !interrupted() && first + sources.size() < segments.size();
   for (size_t i = 0; there && i < sources.size(); ++i) there = segments.at(first + i) == sources[i];
-  if (!there) return fail(ErrorCode::kOperationNotAttempted, "the log changed");
+  if (!there) return fail(ended());
   return first;
 }
 
@@ -500,16 +511,22 @@ io::Task<Result<bool>> LogCleaner::fill(BatchWalker& walker) {
   co_return more;
 }
 
+// Waits until the bytes are paid for at the rate of the moment, or the round is to end.
 io::Task<> LogCleaner::throttle(uint64_t bytes) {
   io::Loop& loop = log_.context_.loop;
   throttle_debt_ += static_cast<double>(bytes);
-  const double seconds = throttle_debt_ / options_.max_bytes_per_second;
-  const double passed = static_cast<double>((loop.now() - throttled_at_).count()) / 1e9;
-  if (seconds > passed + 0.05) {
-    co_await io::sleep_for(loop, std::chrono::microseconds(static_cast<int64_t>((seconds - passed) * 1e6)));
-  } else {
-    co_await io::yield(loop, io::Priority::kBackground);
+  bool slept = false;
+  while (!interrupted()) {
+    const double rate = std::max((limits_ == nullptr ? options_ : *limits_).max_bytes_per_second, 1.0);
+    const double passed = static_cast<double>((loop.now() - std::exchange(throttled_at_, loop.now())).count()) / 1e9;
+    throttle_debt_ = std::max(throttle_debt_ - passed * rate, 0.0);
+    const double seconds = throttle_debt_ / rate;
+    if (seconds <= kLeastPause) break;
+    const io::Duration pause = std::chrono::microseconds(static_cast<int64_t>(std::min(seconds, kLongestPause) * 1e6));
+    (void)co_await log_.cleaning_ends_.wait_until(loop, loop.now() + pause);
+    slept = true;
   }
+  if (!slept) co_await io::yield(loop, io::Priority::kBackground);
 }
 
 }  // namespace samsa::storage

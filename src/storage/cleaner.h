@@ -6,7 +6,7 @@
 // at any point leaves either undone or to be completed by the next start. On a disk that is nearly full a group is as much as there is
 // room for (fitting()), and what was replaced makes room for the next; the reserve is never touched. Tombstones and the markers of
 // emptied transactions get a delete horizon when they are first met and go when it has passed. Reads between go on; a truncation or
-// retention meanwhile ends the round.
+// retention meanwhile ends the round (Log::end_cleaning), at the latest with its next piece.
 // Owner: the log's shard. Yields to others after every piece.
 #pragma once
 
@@ -47,7 +47,8 @@ struct Cleanable {
 
 class LogCleaner {
  public:
-  LogCleaner(Log& log, CleanerOptions options);
+  // `limits`: where max_bytes_per_second is looked up again for each piece; outlives the cleaner. Null: it stays as in `options`.
+  LogCleaner(Log& log, CleanerOptions options, const CleanerOptions* limits = nullptr);
   // `first_dirty` as checkpointed; corrected where it lies outside of the log.
   static Result<Cleanable> cleanable(Log& log, Offset first_dirty);
   // One round. OPERATION_NOT_ATTEMPTED where there was nothing to do or the log changed meanwhile; an error of a full disk where there is
@@ -99,18 +100,22 @@ class LogCleaner {
   Result<void> take_place(const Sources& sources, size_t first, Output& output);
   io::Task<Result<bool>> fill(BatchWalker& walker);
   io::Task<> throttle(uint64_t bytes);
-  [[nodiscard]] bool interrupted() const { return log_.closed_ || log_.failure_ || log_.truncations_ != truncations_; }
+  // Whether the round is to end: everything that suspends asks this before it goes on.
+  [[nodiscard]] bool interrupted() const { return log_.closed_ || log_.failure_ || log_.cleanings_ended_ != cleanings_ended_; }
+  [[nodiscard]] static Error ended() { return {ErrorCode::kOperationNotAttempted, "the log changed"}; }
   std::vector<Sources> groups() const;
 
   Log& log_;
   CleanerOptions options_;
+  const CleanerOptions* limits_;
   KeyMap map_;
   CleanStats stats_;
   Sources spent_;  // What copies have replaced in this round; their files wait for their removal.
   TimestampMs now_;
-  uint64_t truncations_;
+  uint64_t cleanings_ended_;
   protocol::Scratch scratch_;
-  double throttle_debt_ = 0;  // Bytes.
+  bool half_exchanged_ = false;  // A copy stands in the log, but not yet under its name.
+  double throttle_debt_ = 0;     // Bytes that no time has passed for yet.
   io::MonoTime throttled_at_;
 };
 

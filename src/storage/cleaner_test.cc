@@ -513,6 +513,64 @@ TEST(CleanerMeanwhile, DeletedRecordsAreDeleted) {
   });
 }
 
+// A round that waits for its share of the disk meets something, and is over soon. Where it had come to: nothing has moved on, no file is left.
+void end_throttled(double rate, std::chrono::seconds after, const std::function<void(Compaction&)>& action) {
+  Compaction run(1);
+  run.config.cleanup_delete = true;
+  run.open(true);
+  for (int i = 0; i < 400; ++i) run.write({{"key" + std::to_string(i % 10), std::string(80, 'x')}});
+  run.logs->set_cleaner_limits({.max_bytes_per_second = rate, .io_bytes = 8192});
+  std::optional<bool> ended;
+  io::spawn_now(run.world.loop, [](Compaction& of, std::optional<bool>& into) -> io::Task<> { into = co_await of.logs->clean_dirtiest(); }(run, ended));
+  run.world.loop.advance(after / std::chrono::milliseconds(1));
+  ASSERT_FALSE(ended.has_value());
+  action(run);
+  run.world.loop.advance(2);
+  ASSERT_TRUE(ended.has_value()) << "it sleeps on";
+  EXPECT_FALSE(*ended);
+  EXPECT_EQ(run.logs->uncleanable(0).partitions, 0u);
+  for (const auto& name : run.world.disk.names("/data/topic-0")) EXPECT_FALSE(name.ends_with(".swap") || name.ends_with(".cleaned")) << name;
+  run.log = run.logs->find({"topic", 0});
+  if (run.log != nullptr) EXPECT_EQ(run.log->first_dirty_offset(), 0);
+}
+
+TEST(CleanerMeanwhile, ARoundThatWaitsForItsTurnEndsAtOnce) {
+  const auto remove_to = [](Offset to) {
+    return [to](Compaction& run) {
+      EXPECT_TRUE(run.log->advance_log_start(to).has_value());
+      EXPECT_GT(run.log->delete_old_segments().value(), 0u);
+    };
+  };
+  for (const auto after : {std::chrono::seconds(5), std::chrono::seconds(50)}) {  // While the map is made, and while it copies.
+    SCOPED_TRACE(after.count());
+    end_throttled(1000, after, remove_to(400));
+    end_throttled(1000, after, remove_to(150));
+    end_throttled(1000, after, [](Compaction& run) { run.logs->end_cleaning(); });
+    end_throttled(1000, after, [](Compaction& run) { EXPECT_TRUE(run.world.loop.run(run.logs->remove({"topic", 0})).has_value()); });
+    end_throttled(1000, after, [](Compaction& run) { EXPECT_TRUE(run.world.loop.run(run.log->truncate_to(100)).has_value()); });
+  }
+  end_throttled(1e-9, std::chrono::seconds(5), [](Compaction& run) { run.logs->end_cleaning(); });
+}
+
+TEST(CleanerMeanwhile, RetentionWaitsForTheRoundWhileThereIsRoomAndTheRateIsThatOfTheMoment) {
+  Compaction run(1);
+  run.open(true);
+  for (int i = 0; i < 400; ++i) run.write({{"key" + std::to_string(i % 10), std::string(80, 'x')}});
+  run.logs->set_cleaner_limits({.max_bytes_per_second = 10, .io_bytes = 8192});
+  std::optional<bool> ended;
+  io::spawn_now(run.world.loop, [](Compaction& of, std::optional<bool>& into) -> io::Task<> { into = co_await of.logs->clean_dirtiest(); }(run, ended));
+  run.world.loop.advance(5'000);
+  EXPECT_TRUE(run.log->advance_log_start(150).has_value());
+  EXPECT_EQ(run.world.loop.run(run.logs->delete_old_segments()), 0u);
+  ASSERT_FALSE(ended.has_value());
+  run.logs->set_cleaner_limits({});
+  run.world.loop.advance(2'000);
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_TRUE(*ended);
+  EXPECT_GT(run.log->first_dirty_offset(), 0);
+  run.check();
+}
+
 // A machine that died while the files of an exchange that was given up were being removed, the log's first.
 TEST(CleanerMeanwhile, IndexesOfAnExchangeThatWasGivenUpAreDropped) {
   Compaction run(1);

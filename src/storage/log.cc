@@ -192,7 +192,8 @@ io::Task<Result<void>> Log::close() {
 }
 
 io::Task<Result<void>> Log::begin_close() {
-  closed_ = true;  // A cleaning under way ends.
+  closed_ = true;
+  end_cleaning();
   auto held = co_await cleaning_.lock(context_.loop);
   co_await background_.join();
   if (failure_) co_return fail(*failure_);
@@ -214,10 +215,16 @@ void Log::end_close_synced() {
 io::Task<> Log::abandon() {
   if (!failure_) failure_ = Error{ErrorCode::kKafkaStorageError, directory_ + ": the log is closed"};
   closed_ = true;
+  end_cleaning();
   synced_.notify_all();
   auto held = co_await cleaning_.lock(context_.loop);
   co_await background_.join();
   for (const auto& segment : segments_->all()) segment->close_files();
+}
+
+void Log::end_cleaning() {
+  ++cleanings_ended_;
+  cleaning_ends_.notify_all();
 }
 
 std::vector<std::string> Log::take_deleted_files() {
@@ -293,6 +300,7 @@ Result<void> Log::rename_directory(const std::string& to) {
 Error Log::failed(Error error) {
   if (io::is_no_space(error) || failure_) return error;
   failure_ = error;
+  end_cleaning();
   SAMSA_LOG_ERROR("{}: {}", directory_, error.text());
   if (context_.on_failure) context_.on_failure(*this, error);
   return error;

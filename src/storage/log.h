@@ -246,6 +246,9 @@ class Log {
   // Compaction: the offset below which the log is clean (cleaner-offset-checkpoint).
   [[nodiscard]] Offset first_dirty_offset() const { return first_dirty_offset_; }
   void set_first_dirty_offset(Offset offset) { first_dirty_offset_ = offset; }
+  // A compaction under way comes to its end soon, and nothing of what it has not yet put in place is: the log was cut, goes, moves to another
+  // directory, or the node stops.
+  void end_cleaning();
   // Begins a new segment at the log end (the metadata log before a snapshot, tests).
   Result<void> roll();
 
@@ -348,6 +351,7 @@ class Log {
   bool name_durable_ = false;    // The directory's own name was synced in its parent.
   SpaceLeft* space_ = nullptr;
   bool closed_ = false;
+  uint64_t cleanings_ended_ = 0;  // Counts end_cleaning().
   std::optional<Error> failure_;  // A write or sync failed: nothing more is written.
 
   struct Doomed {
@@ -360,6 +364,7 @@ class Log {
   io::Signal synced_;
   io::Mutex flushing_;
   io::Mutex cleaning_;
+  io::Signal cleaning_ends_;
   io::TaskGroup background_;
   protocol::Scratch* scratch_;  // The thread's, for decompression.
 };

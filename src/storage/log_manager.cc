@@ -230,6 +230,7 @@ io::Task<Result<Log*>> LogManager::get_or_create_future(const TopicPartition& pa
   Log* made = log.get();
   made->set_space(space_[static_cast<size_t>(directory)].get());
   futures_[key] = {std::move(log), directory};
+  if (Log* moving = find(key)) moving->end_cleaning();  // It is not compacted until the move is over.
   ++counts_[static_cast<size_t>(directory)];
   co_return made;
 }
@@ -239,8 +240,10 @@ io::Task<Result<Log*>> LogManager::promote_future(const TopicPartition& partitio
   if (!futures_.contains(key)) co_return fail(ErrorCode::kReplicaNotAvailable, key.to_string() + " has no future log");
   CO_TRY(co_await futures_[key].log->flush());
   std::optional<Offset> high_watermark;
+  Offset first_dirty = 0;
   if (const auto current = logs_.find(key); current != logs_.end()) {
     high_watermark = current->second.log->high_watermark();
+    first_dirty = current->second.log->first_dirty_offset();
     // The old one goes first: two directories of one name would stop the next start.
     CO_TRY(co_await rename_away(logs_, key, "-delete"));
   }
@@ -248,6 +251,7 @@ io::Task<Result<Log*>> LogManager::promote_future(const TopicPartition& partitio
   futures_.erase(key);
   CO_TRY(entry.log->rename_directory(io::join_path(directories_[static_cast<size_t>(entry.directory)], key.to_string())));
   if (high_watermark) entry.log->set_high_watermark(*high_watermark);
+  entry.log->set_first_dirty_offset(std::min(first_dirty, entry.log->log_end_offset()));
   Log* promoted = entry.log.get();
   logs_[key] = std::move(entry);
   co_return promoted;
@@ -256,12 +260,14 @@ io::Task<Result<Log*>> LogManager::promote_future(const TopicPartition& partitio
 // ---- Timers ----
 
 io::Task<> LogManager::flush_due_logs() {
-  std::vector<TopicPartition> due;
-  for (const auto& [partition, entry] : logs_) {
-    if (!is_offline(entry.directory) && entry.log->flush_due()) due.push_back(partition);
-  }
-  for (const auto& partition : due) {
-    if (Log* log = find(partition)) (void)co_await log->flush();  // A failure was noted by the log.
+  for (const bool future : {false, true}) {
+    std::vector<TopicPartition> due;
+    for (const auto& [partition, entry] : future ? futures_ : logs_) {
+      if (!is_offline(entry.directory) && entry.log->flush_due()) due.push_back(partition);
+    }
+    for (const auto& partition : due) {
+      if (Log* log = future ? find_future(partition) : find(partition)) (void)co_await log->flush();  // A failure was noted by the log.
+    }
   }
 }
 
@@ -270,6 +276,7 @@ io::Task<size_t> LogManager::delete_old_segments() {
   for (const auto& [partition, entry] : logs_) all.push_back(partition);
   size_t deleted = 0;
   for (const auto& partition : all) {
+    if (cleaning_.contains(partition) && !is_full(directory_of(partition))) continue;
     if (Log* log = find(partition)) {
       auto count = log->delete_old_segments();
       if (count) {
@@ -291,7 +298,9 @@ io::Task<> LogManager::remove_deleted_files() {
   const io::MonoTime now = loop_.now();
   std::erase_if(retired_, [&](const Retired& retired) { return retired.due <= now; });
   std::vector<std::string> files;
-  for (const auto& [partition, entry] : logs_) std::ranges::move(entry.log->take_deleted_files(), std::back_inserter(files));
+  for (const auto* logs : {&logs_, &futures_}) {
+    for (const auto& [partition, entry] : *logs) std::ranges::move(entry.log->take_deleted_files(), std::back_inserter(files));
+  }
   std::vector<std::string> trees;
   std::erase_if(doomed_, [&](Doomed& doomed) {
     if (doomed.due > now) return false;
@@ -306,7 +315,9 @@ io::Task<> LogManager::remove_deleted_files() {
 }
 
 void LogManager::expire_producers() {
-  for (const auto& [partition, entry] : logs_) entry.log->expire_producers();
+  for (const auto* logs : {&logs_, &futures_}) {
+    for (const auto& [partition, entry] : *logs) entry.log->expire_producers();
+  }
 }
 
 // The log that needs compaction most, and what of it.
@@ -316,6 +327,7 @@ std::optional<TopicPartition> LogManager::dirtiest(Cleanable& range) {
   for (const auto& [partition, entry] : logs_) {
     const Log& log = *entry.log;
     if (!log.config().cleanup_compact || is_offline(entry.directory) || cleaning_.contains(partition)) continue;
+    if (futures_.contains(partition) || pending_futures_.contains(partition)) continue;  // The copy is to be the same.
     if (entry.uncleaned.until_restart || now < entry.uncleaned.again) continue;
     const auto found = LogCleaner::cleanable(*entry.log, log.first_dirty_offset());
     if (!found) {
@@ -334,25 +346,34 @@ std::optional<TopicPartition> LogManager::dirtiest(Cleanable& range) {
 
 io::Task<bool> LogManager::clean_dirtiest() {
   Cleanable range;
+  if (cleaning_ended_) co_return false;
   const auto chosen = dirtiest(range);
   if (!chosen) co_return false;
   cleaning_.insert(*chosen);
   const io::MonoTime start = loop_.now_precise();
-  auto cleaned = co_await LogCleaner(*find(*chosen), config_.cleaner).clean(range);
+  Log* const log = find(*chosen);
+  auto cleaned = co_await LogCleaner(*log, config_.cleaner, &config_.cleaner).clean(range);
   cleaning_.erase(*chosen);
+  const auto found = logs_.find(*chosen);
+  const bool same = found != logs_.end() && found->second.log.get() == log;  // It may be gone, and another one have its name.
   if (!cleaned) {
     if (cleaned.error().code == ErrorCode::kOperationNotAttempted) co_return false;
-    note_not_cleaned(*chosen, cleaned.error());
+    if (same) note_not_cleaned(*chosen, cleaned.error());
     co_return true;  // The others wait.
   }
-  if (const auto found = logs_.find(*chosen); found != logs_.end()) {  // It may be gone.
-    found->second.log->set_first_dirty_offset(cleaned->clean_to);
+  if (same) {
+    log->set_first_dirty_offset(cleaned->clean_to);
     found->second.uncleaned = {};
   }
   SAMSA_LOG_INFO("{}: compacted to offset {}: {} of {} records kept, {} bytes of {}, {} ms", chosen->to_string(), cleaned->clean_to,
                  cleaned->records_kept, cleaned->records_read, cleaned->bytes_written, cleaned->bytes_read,
                  (loop_.now_precise() - start).count() / 1'000'000);
   co_return true;
+}
+
+void LogManager::end_cleaning() {
+  cleaning_ended_ = true;
+  for (const auto& [partition, entry] : logs_) entry.log->end_cleaning();
 }
 
 // The first dirty offset stays: what no map has seen is not clean.

@@ -111,7 +111,8 @@ class LogManager {
 
   // ---- Timers ----
   io::Task<> flush_due_logs();
-  // Retention over all logs; returns the number of segments deleted.
+  // Retention over all logs; returns the number of segments deleted. A log that is being compacted has its turn afterwards, so that rounds come
+  // to their ends; where there is no room left it does not wait.
   io::Task<size_t> delete_old_segments();
   // Files and directories whose delay has passed, one after the other, beside the loop. One call at a time.
   io::Task<> remove_deleted_files();
@@ -126,13 +127,15 @@ class LogManager {
   // "cleaner thread" of this shard. A log whose round fails keeps its first dirty offset, since keys that no map has seen must not count as
   // clean: for want of room it is tried again after a while, a failing disk takes the directory offline, damage makes it uncleanable.
   io::Task<bool> clean_dirtiest();
+  // The node stops: rounds under way come to their end, and no other begins.
+  void end_cleaning();
   // Logs of the directory that are not compacted any more until the next start, because a round found damage in them.
   struct Uncleanable {
     size_t partitions = 0;
     uint64_t bytes = 0;  // That wait to be compacted.
   };
   [[nodiscard]] Uncleanable uncleanable(int directory) const;
-  // log.cleaner.dedupe.buffer.size, ...io.buffer.size and ...io.max.bytes.per.second of one cleaning, from the next one on.
+  // log.cleaner.dedupe.buffer.size and ...io.buffer.size of one cleaning, from the next one on, and ...io.max.bytes.per.second, at once.
   void set_cleaner_limits(const CleanerOptions& limits) { config_.cleaner = limits; }
   // What the checkpoint files of each directory say of this shard's logs.
   [[nodiscard]] std::vector<DirectoryCheckpoints> checkpoints() const;
@@ -219,6 +222,7 @@ class LogManager {
   std::function<void(const TopicPartition&)> on_loaded_;
   std::vector<bool> cordoned_;
   std::set<TopicPartition> cleaning_;
+  bool cleaning_ended_ = false;
   std::unordered_map<TopicPartition, int> preferred_;  // Directories of logs that are not there yet.
   std::vector<DirectoryCheckpoints> final_checkpoints_;
   std::function<void(int)> on_offline_;

@@ -24,6 +24,7 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
   }
   SAMSA_LOG_INFO("{}: truncating from {} to {}", directory_, log_end_offset_, offset);
   ++truncations_;
+  end_cleaning();
   const size_t holder = segments_->index_of(offset);
   auto removed = remove_segments(segments_->take(holder + 1, segments_->size()), false);
   if (!removed) co_return fail(failed(std::move(removed).error()));
@@ -52,6 +53,7 @@ io::Task<Result<void>> Log::truncate_fully_and_start_at(Offset offset) {
   if (failure_) co_return fail(*failure_);
   SAMSA_LOG_INFO("{}: removing all, starting at {}", directory_, offset);
   ++truncations_;
+  end_cleaning();
   const auto restarted = [&]() -> Result<void> {
     TRY(remove_segments(segments_->take(0, segments_->size()), true));
     auto fresh = std::make_shared<Segment>(context_.files, directory_, offset, config_, context_.loop.wall_ms());
@@ -92,17 +94,15 @@ Result<bool> Log::advance_log_start(Offset offset) {
 Result<size_t> Log::deletable_segments() const {
   const TimestampMs now = context_.loop.wall_ms();
   const uint64_t total = segments_->bytes();
-  uint64_t excess = 0;
-  if (config_.cleanup_delete && config_.retention_bytes >= 0 && total > static_cast<uint64_t>(config_.retention_bytes)) {
-    excess = total - static_cast<uint64_t>(config_.retention_bytes);
-  }
+  const bool too_large = config_.cleanup_delete && config_.retention_bytes >= 0 && total >= static_cast<uint64_t>(config_.retention_bytes);
+  uint64_t excess = too_large ? total - static_cast<uint64_t>(config_.retention_bytes) : 0;
   const size_t count = segments_->size();
   for (size_t i = 0; i < count; ++i) {
     Segment& segment = *segments_->at(i);
     const bool last = i + 1 == count;
     const Offset next = last ? log_end_offset_ : segments_->at(i + 1)->base_offset();
     if (next > high_watermark_ || (last && segment.size() == 0)) return i;
-    bool goes = (!last && next <= log_start_offset_) || (segment.size() > 0 && excess >= segment.size());
+    bool goes = (!last && next <= log_start_offset_) || (too_large && excess >= segment.size());
     if (!goes && config_.cleanup_delete && config_.retention_ms >= 0) {
       TRY_ASSIGN(const TimestampMs newest, segment.newest_time());
       goes = now - newest > config_.retention_ms;
@@ -117,10 +117,16 @@ Result<size_t> Log::delete_old_segments() {
   if (failure_) return fail(*failure_);
   const auto deletable = deletable_segments();
   if (!deletable) return fail(read_failed(deletable.error()));
-  const size_t count = *deletable;
+  size_t count = *deletable;
   if (count == 0) return size_t{0};
-  if (count == segments_->size()) TRY(roll());
+  if (count == segments_->size()) {
+    // On a full disk there is no room for a new segment: the others make it, and the last one goes the next time.
+    auto rolled = roll();
+    if (!rolled && (count == 1 || !io::is_no_space(rolled.error()))) return fail(std::move(rolled).error());
+    if (!rolled) --count;
+  }
   SAMSA_LOG_INFO("{}: deleting {} segments below offset {}", directory_, count, segments_->at(count)->base_offset());
+  end_cleaning();
   auto removed = remove_segments(segments_->take(0, count), true);
   if (!removed) return fail(failed(std::move(removed).error()));
   const Offset first = segments_->first().base_offset();
