@@ -3,6 +3,7 @@
 #include "protocol/api/alter_replica_log_dirs.h"
 #include "protocol/api/delete_records.h"
 #include "protocol/api/delete_topics.h"
+#include "protocol/api/list_offsets.h"
 #include "server/test_cluster.h"
 #include "server/test_site.h"
 
@@ -335,6 +336,40 @@ TEST(DiskTroubles, AReaderThatLeavesTakesNothingOffline) {
       co_await io::sleep_for(site.world().loop, 1s);
     }
     for (int i = 0; i < kSpread; ++i) EXPECT_EQ(co_await site.produce("events", i, {"afterwards"}), 0);
+  });
+}
+
+// Who looks for a time waits for the disk; others of the shard, and of the partition, do not.
+TEST(DiskTroubles, ALookUpByTimeOnASlowDiskHoldsUpNobodyElse) {
+  constexpr int64_t kThen = 1'700'000'000'000;
+  TestSite site;
+  site.run([&]() -> io::Task<> {
+    co_await site.create("events", 1, {{"segment.bytes", "1048576"}, {"index.interval.bytes", "1000"}, {"retention.ms", "-1"}, {"compression.type", "producer"}});
+    // Several segments; of all but the last nothing is remembered.
+    for (int i = 0; i < 70; ++i) EXPECT_EQ(co_await site.produce("events", 0, {std::string(50'000, 'x')}, kThen + i), 0);
+    auto& slow = site.machine.files().slow_reads;
+    slow["/events-0/"] = 10s;
+    const auto patient = co_await site.connect();
+    for (const int64_t timestamp : {kThen + 30, int64_t{-3}}) {
+      protocol::ListOffsetsRequest request;
+      request.replica_id = -1;
+      auto& topic = request.topics.emplace_back();
+      topic.name = "events";
+      topic.partitions.emplace_back().timestamp = timestamp;
+      const auto began = site.world().loop.now();
+      EXPECT_TRUE(co_await patient->send_request(request, 9));
+      for (int i = 0; i < 10; ++i) EXPECT_EQ(co_await site.produce("events", 0, {"quick"}, kThen), 0);
+      EXPECT_LT(site.world().loop.now() - began, 2s);
+      const auto frame = co_await patient->receive();
+      if (!frame) co_return (void)(ADD_FAILURE() << frame.error().text());
+      EXPECT_GT(site.world().loop.now() - began, 10s);
+      const auto answer = RawClient::parse<protocol::ListOffsetsRequest>(*frame, 9, patient->correlation());
+      if (!answer) co_return (void)(ADD_FAILURE() << answer.error().text());
+      EXPECT_EQ(answer->topics.at(0).partitions.at(0).error_code, 0);
+      EXPECT_EQ(answer->topics.at(0).partitions.at(0).offset, timestamp < 0 ? 69 : 30);
+    }
+    slow.clear();
+    patient->close();
   });
 }
 

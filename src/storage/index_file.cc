@@ -130,6 +130,40 @@ Result<size_t> IndexFile::partition_point(const std::function<bool(const uint8_t
   return low;
 }
 
+io::Task<Result<std::optional<Buffer>>> IndexFile::last_below(std::function<bool(const uint8_t*)> below) {
+  // What stays in memory is looked at first: nothing suspends before.
+  for (size_t at = pending_.size(); at >= entry_size_; at -= entry_size_) {
+    const uint8_t* entry = pending_.data() + at - entry_size_;
+    if (below(entry)) co_return std::optional(Buffer(entry, entry + entry_size_));
+  }
+  if (written_ == 0) co_return std::optional<Buffer>();
+  CO_TRY_ASSIGN(auto file, file_.get());
+  size_t low_page = 0;
+  size_t high_page = (written_ - 1) / kPageEntries;
+  const size_t page_size = kPageEntries * entry_size_;
+  Buffer page(page_size);
+  while (low_page < high_page) {
+    const size_t middle = (low_page + high_page + 1) / 2;
+    CO_TRY_ASSIGN(const size_t got, co_await file->read_at_async(MutableBytes(page).first(entry_size_), middle * page_size));
+    const bool there = got == entry_size_ && below(page.data());  // Else it was cut meanwhile.
+    (there ? low_page : high_page) = there ? middle : middle - 1;
+  }
+  CO_TRY_ASSIGN(const size_t got, co_await file->read_at_async(page, low_page * page_size));
+  for (size_t at = got / entry_size_; at > 0; --at) {
+    const uint8_t* entry = page.data() + (at - 1) * entry_size_;
+    if (below(entry)) co_return std::optional(Buffer(entry, entry + entry_size_));
+  }
+  co_return std::optional<Buffer>();
+}
+
+io::Task<Result<void>> IndexFile::warm_last() {
+  if (last_ || !pending_.empty() || written_ == 0) co_return Result<void>();
+  CO_TRY_ASSIGN(auto file, file_.get());
+  Buffer entry(entry_size_);
+  CO_TRY(co_await file->read_at_async(entry, (written_ - 1) * entry_size_));
+  co_return Result<void>();
+}
+
 Result<void> IndexFile::visit(const std::function<bool(const uint8_t*)>& take) {
   Buffer page(kPageEntries * entry_size_);
   for (size_t index = 0; index < count();) {

@@ -39,6 +39,11 @@ class IndexFile {
   Result<void> append(Bytes entry);
   // The index of the first entry for which `below` is false; `below` must be true for a prefix only.
   Result<size_t> partition_point(const std::function<bool(const uint8_t* entry)>& below);
+  // The last entry for which `below` is true, as it was at some moment of the call; nothing if none. What is not in the page cache is read beside
+  // the loop, and a partition_point() that follows finds it there.
+  io::Task<Result<std::optional<Buffer>>> last_below(std::function<bool(const uint8_t* entry)> below);
+  // So that last() does not read on the loop.
+  io::Task<Result<void>> warm_last();
   // Calls `take` for each entry from the first on until it says false.
   Result<void> visit(const std::function<bool(const uint8_t* entry)>& take);
   // Keeps the first `count` entries.

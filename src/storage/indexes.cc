@@ -14,6 +14,16 @@ Result<OffsetPosition> OffsetIndex::lookup(Offset target) {
   return parse(entry);
 }
 
+io::Task<Result<OffsetPosition>> OffsetIndex::lookup_async(Offset target) {
+  CO_TRY_ASSIGN(const auto entry, co_await file_.last_below([this, target](const uint8_t* e) { return parse(e).offset <= target; }));
+  co_return entry ? parse(entry->data()) : OffsetPosition{base_, 0};
+}
+
+io::Task<Result<void>> OffsetIndex::warm_position(uint64_t position) {
+  CO_TRY(co_await file_.last_below([this, position](const uint8_t* e) { return parse(e).position < position; }));
+  co_return Result<void>();
+}
+
 Result<std::optional<OffsetPosition>> OffsetIndex::last() {
   TRY_ASSIGN(auto entry, file_.last());
   if (!entry) return std::optional<OffsetPosition>();
@@ -62,6 +72,11 @@ Result<TimestampEntry> TimeIndex::lookup(TimestampMs target) {
   uint8_t entry[kEntrySize];
   TRY(file_.read(above - 1, entry));
   return parse(entry);
+}
+
+io::Task<Result<TimestampEntry>> TimeIndex::lookup_async(TimestampMs target) {
+  CO_TRY_ASSIGN(const auto entry, co_await file_.last_below([this, target](const uint8_t* e) { return parse(e).timestamp <= target; }));
+  co_return entry ? parse(entry->data()) : TimestampEntry{kNoTimestamp, base_};
 }
 
 Result<TimestampEntry> TimeIndex::last() {
@@ -128,6 +143,11 @@ Result<AbortedEntry> TransactionIndex::at(size_t index) {
   TRY(file_.read(index, bytes));
   if (load_be<int16_t>(bytes) != 0) return fail(ErrorCode::kCorruptMessage, file_.path() + ": unknown version of an entry");
   return parse_aborted(bytes);
+}
+
+io::Task<Result<void>> TransactionIndex::warm(Offset from) {
+  CO_TRY(co_await file_.last_below([from](const uint8_t* e) { return parse_aborted(e).last_offset < from; }));
+  co_return Result<void>();
 }
 
 Result<bool> TransactionIndex::collect(Offset from, Offset to, std::vector<AbortedEntry>& into) {

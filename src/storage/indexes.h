@@ -28,9 +28,13 @@ class OffsetIndex {
 
   // The greatest entry with an offset <= target; {base, 0} where there is none.
   Result<OffsetPosition> lookup(Offset target);
+  // The same without reading on the loop (IndexFile::last_below).
+  io::Task<Result<OffsetPosition>> lookup_async(Offset target);
   Result<std::optional<OffsetPosition>> last();
   // Offset of the first entry at or behind the position; nothing if none.
   Result<std::optional<Offset>> offset_at_or_behind(uint64_t position);
+  // So that it does not read on the loop.
+  io::Task<Result<void>> warm_position(uint64_t position);
   // Adds an entry unless its offset is not above the last one's.
   Result<void> append(Offset offset, uint64_t position);
   // Removes entries with an offset >= `offset`.
@@ -64,6 +68,8 @@ class TimeIndex {
 
   // The greatest entry with a timestamp <= target; {-1, base} where there is none.
   Result<TimestampEntry> lookup(TimestampMs target);
+  // The same without reading on the loop.
+  io::Task<Result<TimestampEntry>> lookup_async(TimestampMs target);
   // {-1, base} where there is none.
   Result<TimestampEntry> last();
   // Adds an entry unless its timestamp is not above the last one's. `even_full`: the closing entry of a segment.
@@ -100,6 +106,8 @@ class TransactionIndex {
   Result<AbortedEntry> at(size_t index);
   // Adds those that overlap [from, to); says whether no later segment can have more.
   Result<bool> collect(Offset from, Offset to, std::vector<AbortedEntry>& into);
+  // So that it finds its first entries, some hundreds, in the page cache.
+  io::Task<Result<void>> warm(Offset from);
   // Removes entries whose marker is at or above `offset`.
   Result<void> truncate_to(Offset offset);
   // CORRUPT_MESSAGE where entries are out of order or below the segment's base.

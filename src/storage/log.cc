@@ -138,6 +138,7 @@ io::Task<Result<void>> Log::flush() {
   if (truncations == truncations_) {
     recovery_point_ = std::max(recovery_point_, target);
     durable_offset_ = std::max(durable_offset_, target);
+    segments_->unsynced_cut.reset();
   }
   co_return Result<void>();
 }

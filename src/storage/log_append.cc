@@ -1,5 +1,6 @@
 // Log: appending and rolling.
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -47,10 +48,17 @@ protocol::ProduceRules rules_of(const LogConfig& config, const LeaderAppend& opt
   return rules;
 }
 
+// See truncate_to().
+Error cut_not_durable(const std::string& directory) { return io::storage_error("sync the end of", directory, io::kNoSpaceWords); }
+
 }  // namespace
 
 Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend& options) {
   if (failure_) return fail(*failure_);
+  if (segments_->unsynced_cut) {
+    if (!std::exchange(flush_running_, true)) background_.spawn(flush_in_background());
+    return fail(cut_not_durable(directory_));
+  }
   if (space_ != nullptr && options.origin == AppendOrigin::kClient && space_->refuses(batch.size())) {
     return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: the disk is nearly full", directory_));
   }
@@ -131,6 +139,10 @@ bool Log::out_of_room() const { return space_ != nullptr && space_->full(); }
 
 Result<AppendInfo> Log::append_as_follower(Bytes batches, LeaderEpoch leader_epoch) {
   if (failure_) return fail(*failure_);
+  if (segments_->unsynced_cut) {
+    if (!std::exchange(flush_running_, true)) background_.spawn(flush_in_background());
+    return fail(cut_not_durable(directory_));
+  }
   // All is checked before anything is written.
   std::vector<protocol::BatchView> views;
   protocol::BatchIterator iterator(batches);

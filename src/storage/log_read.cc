@@ -1,4 +1,8 @@
 // Log: reading and looking up.
+//
+// What is not in the page cache is read on the disk's threads, also where a place is looked up: in offset, time and transaction indexes and from
+// header to header. A slow disk holds up its readers and not the shard. On the loop is only met what leaves the page cache between two reads of
+// one call, the opening of a file that nobody used for a while, and of a transaction index what lies behind its first hundreds of entries.
 #include <algorithm>
 #include <functional>
 
@@ -13,6 +17,44 @@
 
 namespace samsa::storage {
 
+namespace {
+
+using Segments = std::vector<std::shared_ptr<Segment>>;
+
+// Whether the segment that has the offset, or would have it, is this one or one before it.
+bool is_before_next(const SegmentList& segments, const Segment& segment, Offset offset) {
+  const size_t next = segments.index_of(segment.base_offset()) + 1;
+  return next >= segments.size() || offset < segments.at(next)->base_offset();
+}
+
+Segments segments_from(const SegmentList& segments, size_t index) {
+  const auto all = segments.all();
+  return index < all.size() ? Segments(all.begin() + static_cast<std::ptrdiff_t>(index), all.end()) : Segments();
+}
+
+// Whether none of them was removed or compacted.
+bool are_current(const SegmentList& segments, const Segments& some) {
+  return std::ranges::all_of(some, [&](const auto& segment) { return segments.at(segments.index_of(segment->base_offset())) == segment; });
+}
+
+bool any_aborted(const SegmentList& segments, size_t from) {
+  return std::ranges::any_of(segments.all().subspan(from), [](const auto& segment) { return segment->transactions().file().count() > 0; });
+}
+
+// For Log::collect_entries.
+io::Task<Result<void>> warm_aborted(Segments segments, Offset from, Offset to) {
+  std::vector<AbortedEntry> entries;
+  for (const auto& segment : segments) {
+    if (segment->transactions().file().count() == 0) continue;
+    CO_TRY(co_await segment->transactions().warm(from));
+    CO_TRY_ASSIGN(const bool complete, segment->transactions().collect(from, to, entries));
+    if (complete) break;
+  }
+  co_return Result<void>();
+}
+
+}  // namespace
+
 io::Task<Result<LogRead>> Log::read(ReadRequest request) {
   if (request.offset < log_start_offset_ || request.offset > log_end_offset_) {
     co_return fail(ErrorCode::kOffsetOutOfRange, fmt::format("Offset {} is out of range: {} has {} to {}", request.offset,
@@ -24,12 +66,17 @@ io::Task<Result<LogRead>> Log::read(ReadRequest request) {
   for (;;) {
     const std::shared_ptr<Segment> segment = segments_->at(segments_->index_of(base));
     if (segment->base_offset() >= upper_bound) break;
-    if (!segment->remembers(request.offset)) {
-      const uint64_t truncations = truncations_;
-      if (auto warmed = co_await segment->warm(request.offset); !warmed) co_return fail(read_failed(std::move(warmed).error()));
-      if (truncations != truncations_ || request.offset < log_start_offset_) {
-        co_return fail(ErrorCode::kOffsetOutOfRange, fmt::format("Offset {} of {} went while it was read", request.offset, partition_.to_string()));
-      }
+    const uint64_t truncations = truncations_;
+    const auto went = [&]() -> Result<void> {
+      if (truncations == truncations_ && request.offset >= log_start_offset_) return {};
+      return fail(ErrorCode::kOffsetOutOfRange, fmt::format("Offset {} of {} went while it was read", request.offset, partition_.to_string()));
+    };
+    const bool bound_here = upper_bound < log_end_offset_ && is_before_next(*segments_, *segment, upper_bound);
+    if (!segment->remembers(request.offset) || (bound_here && !segment->remembers(upper_bound))) {
+      auto warmed = co_await segment->warm(request.offset);
+      if (warmed && bound_here) warmed = co_await segment->warm(upper_bound);
+      CO_TRY(went());
+      if (!warmed) co_return fail(read_failed(std::move(warmed).error()));
     }
     auto read = read_segment(*segment, request, upper_bound);
     if (!read) co_return fail(read_failed(std::move(read).error()));
@@ -40,19 +87,24 @@ io::Task<Result<LogRead>> Log::read(ReadRequest request) {
       base = segments_->at(following)->base_offset();
       continue;
     }
-    if (request.aborted_transactions) {
+    if (request.aborted_transactions && any_aborted(*segments_, segments_->index_of(segment->base_offset()))) {
+      Segments later = segments_from(*segments_, segments_->index_of(segment->base_offset()));
       Offset to = upper_bound;
       const io::FileSlice& slice = read->slices.empty() ? io::FileSlice{} : read->slices.front();
-      // The list may have changed during the read.
-      const size_t next = segments_->index_of(segment->base_offset()) + 1;
-      if (read->segment_end && next < segments_->size()) {
-        to = std::min(to, segments_->at(next)->base_offset());
+      if (read->segment_end && later.size() > 1) {
+        to = std::min(to, later[1]->base_offset());
       } else if (!read->segment_end && !read->slices.empty()) {
-        const auto behind = segment->offsets().offset_at_or_behind(slice.offset + slice.length);
+        const uint64_t end = slice.offset + slice.length;
+        if (auto warmed = co_await segment->offsets().warm_position(end); !warmed) co_return fail(read_failed(std::move(warmed).error()));
+        const auto behind = segment->offsets().offset_at_or_behind(end);
         if (!behind) co_return fail(read_failed(behind.error()));
         to = std::min(to, behind->value_or(to));
       }
-      if (auto done = collect_aborted(next - 1, request.offset, to, read->aborted); !done) co_return fail(read_failed(std::move(done).error()));
+      if (auto warmed = co_await warm_aborted(std::move(later), request.offset, to); !warmed) co_return fail(read_failed(std::move(warmed).error()));
+      CO_TRY(went());
+      // The list may have changed meanwhile.
+      auto done = collect_aborted(segments_->index_of(segment->base_offset()), request.offset, to, read->aborted);
+      if (!done) co_return fail(read_failed(std::move(done).error()));
     }
     co_return read;
   }
@@ -66,7 +118,7 @@ Result<LogRead> Log::read_segment(Segment& segment, const ReadRequest& request, 
   if (!first) return read;
   read.first_batch_offset = first->base_offset;
   uint64_t end = segment.size();
-  if (upper_bound < log_end_offset_) {
+  if (upper_bound < log_end_offset_ && is_before_next(*segments_, segment, upper_bound)) {
     TRY_ASSIGN(const auto bound, segment.find(upper_bound));
     if (bound) end = bound->position;
   }
@@ -130,23 +182,36 @@ Result<void> Log::collect_aborted(size_t segment_index, Offset from, Offset to, 
 
 // ---- Timestamps ----
 
+// A look-up whose segments are cut, removed or compacted under it is made anew.
+constexpr int kAttempts = 5;
+
 io::Task<Result<std::optional<TimestampOffset>>> Log::offset_for_timestamp(TimestampMs timestamp) {
-  auto found = co_await find_timestamp(timestamp);
-  if (!found) co_return fail(read_failed(std::move(found).error()));
-  co_return found;
+  for (int attempt = 1;; ++attempt) {
+    const uint64_t truncations = truncations_;
+    const Segments segments = segments_from(*segments_, segments_->index_of(log_start_offset_));
+    auto found = co_await find_timestamp(timestamp);
+    if (attempt < kAttempts && (truncations != truncations_ || !are_current(*segments_, segments))) continue;
+    if (!found) co_return fail(read_failed(std::move(found).error()));
+    co_return found;
+  }
 }
 
 io::Task<Result<std::optional<TimestampOffset>>> Log::offset_of_max_timestamp() {
-  auto found = co_await find_max_timestamp();
-  if (!found) co_return fail(read_failed(std::move(found).error()));
-  co_return found;
+  for (int attempt = 1;; ++attempt) {
+    const uint64_t truncations = truncations_;
+    const Segments segments = segments_from(*segments_, segments_->index_of(log_start_offset_));
+    auto found = co_await find_max_timestamp();
+    if (attempt < kAttempts && (truncations != truncations_ || !are_current(*segments_, segments))) continue;
+    if (!found) co_return fail(read_failed(std::move(found).error()));
+    co_return found;
+  }
 }
 
 io::Task<Result<std::optional<TimestampOffset>>> Log::find_timestamp(TimestampMs timestamp) {
-  for (size_t i = segments_->index_of(log_start_offset_); i < segments_->size(); ++i) {
-    const std::shared_ptr<Segment> segment = segments_->at(i);
+  const Segments segments = segments_from(*segments_, segments_->index_of(log_start_offset_));
+  for (const auto& segment : segments) {
     if (segment->size() == 0) continue;
-    CO_TRY_ASSIGN(const TimestampEntry newest, segment->max_timestamp());
+    CO_TRY_ASSIGN(const TimestampEntry newest, co_await segment->learn_max_timestamp());
     if (newest.timestamp < timestamp) continue;
     CO_TRY_ASSIGN(const auto found, co_await first_record_at(segment, timestamp));
     if (found) co_return found;
@@ -158,10 +223,10 @@ io::Task<Result<std::optional<TimestampOffset>>> Log::find_timestamp(TimestampMs
 // is, their records are looked at one by one.
 io::Task<Result<std::optional<TimestampOffset>>> Log::find_max_timestamp() {
   std::vector<std::pair<TimestampMs, std::shared_ptr<Segment>>> holders;
-  for (size_t i = segments_->index_of(log_start_offset_); i < segments_->size(); ++i) {
-    const auto& segment = segments_->at(i);
+  const Segments segments = segments_from(*segments_, segments_->index_of(log_start_offset_));
+  for (const auto& segment : segments) {
     if (segment->size() == 0) continue;
-    CO_TRY_ASSIGN(const TimestampEntry entry, segment->max_timestamp());
+    CO_TRY_ASSIGN(const TimestampEntry entry, co_await segment->learn_max_timestamp());
     if (entry.timestamp > kNoTimestamp) holders.emplace_back(entry.timestamp, segment);
   }
   std::ranges::stable_sort(holders, std::greater<>(), [](const auto& holder) { return holder.first; });
@@ -231,12 +296,12 @@ Result<std::optional<TimestampOffset>> newest_at(Bytes bytes, Offset from, proto
 
 io::Task<Result<std::optional<TimestampOffset>>> Log::first_record_at(std::shared_ptr<Segment> segment, TimestampMs timestamp) {
   const Offset from = log_start_offset_;
-  CO_TRY_ASSIGN(auto place, segment->find_timestamp(timestamp, from));
+  CO_TRY_ASSIGN(auto place, co_await segment->find_timestamp(timestamp, from));
   while (place) {
-    CO_TRY_ASSIGN(const Buffer bytes, segment->read_bytes(place->position, place->size));
+    CO_TRY_ASSIGN(const Buffer bytes, co_await segment->read_bytes(place->position, place->size));
     auto found = record_at(bytes, timestamp, from, *scratch_);
     if (!found || *found) co_return found;
-    CO_TRY_ASSIGN(place, segment->batch_at(place->position + place->size));  // Only emptied batches get here.
+    CO_TRY_ASSIGN(place, co_await segment->batch_at_async(place->position + place->size));  // Only emptied batches get here.
   }
   co_return std::optional<TimestampOffset>();
 }
@@ -248,6 +313,7 @@ io::Task<Result<std::optional<TimestampOffset>>> Log::newest_record(std::shared_
   std::optional<uint64_t> position;  // Of a later batch that says to have something newer...
   uint64_t size = 0;
   TimestampMs greatest = kNoTimestamp;  // ...and this is what it says.
+  CO_TRY(co_await segment->warm(from));
   CO_TRY_ASSIGN(const auto first, segment->find(from));
   if (!first) co_return newest;
   CO_TRY_ASSIGN(auto file, segment->open_file());
@@ -272,7 +338,7 @@ io::Task<Result<std::optional<TimestampOffset>>> Log::newest_record(std::shared_
     CO_TRY_ASSIGN(more, co_await walker.fill());
   }
   if (!position) co_return newest;
-  CO_TRY_ASSIGN(const Buffer bytes, segment->read_bytes(*position, size));
+  CO_TRY_ASSIGN(const Buffer bytes, co_await segment->read_bytes(*position, size));
   CO_TRY_ASSIGN(const auto last, newest_at(bytes, from, *scratch_));
   co_return last && (!newest || last->timestamp > newest->timestamp) ? last : newest;
 }
@@ -289,9 +355,16 @@ uint64_t Log::bytes_between(Offset from, Offset to) const {
   const size_t first = segments_->index_of(from);
   const size_t last = segments_->index_of(to - 1);
   const auto position_of = [&](size_t index, Offset offset) -> uint64_t {
-    if (offset >= log_end_offset_) return segments_->at(index)->size();
-    auto place = segments_->at(index)->find(offset);
-    return place && *place ? (*place)->position : segments_->at(index)->size();
+    Segment& segment = *segments_->at(index);
+    const Offset base = segment.base_offset();
+    const Offset end = index + 1 < segments_->size() ? segments_->at(index + 1)->base_offset() : log_end_offset_;
+    if (offset >= end) return segment.size();
+    if (offset <= base) return 0;
+    if (!segment.remembers(offset)) {  // Nobody waits here for a disk: records are taken to be of one size.
+      return static_cast<uint64_t>(static_cast<double>(segment.size()) * static_cast<double>(offset - base) / static_cast<double>(end - base));
+    }
+    auto place = segment.find(offset);
+    return place && *place ? (*place)->position : segment.size();
   };
   const uint64_t start = position_of(first, from);
   const uint64_t end = position_of(last, to);

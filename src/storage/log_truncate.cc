@@ -1,5 +1,6 @@
 // Log: what takes records away: truncation, the log start, retention.
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -12,40 +13,45 @@
 
 namespace samsa::storage {
 
+// After an error of a full disk the log is cut, but not durably: appends are refused with such an error, too, until the same call again or a flush
+// has made it so. A refused append begins one.
 io::Task<Result<void>> Log::truncate_to(Offset offset) {
   if (failure_) co_return fail(*failure_);
+  std::optional<Offset>& unsynced = segments_->unsynced_cut;
   if (offset >= log_end_offset_) {
     // An epoch that was begun here as its leader and got no record: no other log knows of it.
     epochs_->truncate_from_end(log_end_offset_);
-    co_return Result<void>();
-  }
-  if (offset < segments_->first().base_offset()) {
+    if (!unsynced) co_return Result<void>();
+  } else if (offset < segments_->first().base_offset()) {
     co_return co_await truncate_fully_and_start_at(offset);
+  } else {
+    SAMSA_LOG_INFO("{}: truncating from {} to {}", directory_, log_end_offset_, offset);
+    ++truncations_;
+    end_cleaning();
+    unsynced = std::min(offset, unsynced.value_or(offset));
+    const size_t holder = segments_->index_of(offset);
+    auto removed = remove_segments(segments_->take(holder + 1, segments_->size()), false);
+    if (!removed) co_return fail(failed(std::move(removed).error()));
+    if (auto cut = segments_->active().truncate_to(offset); !cut) co_return fail(failed(std::move(cut).error()));
+    log_end_offset_ = offset;
+    log_start_offset_ = std::min(log_start_offset_, offset);
+    recovery_point_ = std::min(recovery_point_, offset);
+    durable_offset_ = std::min(durable_offset_, offset);
+    high_watermark_ = std::min(high_watermark_, offset);
+    first_dirty_offset_ = std::min(first_dirty_offset_, offset);
+    epochs_->truncate_from_end(offset);
+    synced_.notify_all();
+    auto reloaded = producers_->reload(log_start_offset_, offset, context_.loop.wall_ms());
+    if (reloaded) reloaded = co_await replay_producers(context_.loop, *producers_, *segments_, offset);
+    if (!reloaded) co_return fail(failed(std::move(reloaded).error()));
+    producers_->set_end_offset(offset);
+    directory_dirty_ = true;
   }
-  SAMSA_LOG_INFO("{}: truncating from {} to {}", directory_, log_end_offset_, offset);
-  ++truncations_;
-  end_cleaning();
-  const size_t holder = segments_->index_of(offset);
-  auto removed = remove_segments(segments_->take(holder + 1, segments_->size()), false);
-  if (!removed) co_return fail(failed(std::move(removed).error()));
-  if (auto cut = segments_->active().truncate_to(offset); !cut) co_return fail(failed(std::move(cut).error()));
-  log_end_offset_ = offset;
-  log_start_offset_ = std::min(log_start_offset_, offset);
-  recovery_point_ = std::min(recovery_point_, offset);
-  durable_offset_ = std::min(durable_offset_, offset);
-  high_watermark_ = std::min(high_watermark_, offset);
-  first_dirty_offset_ = std::min(first_dirty_offset_, offset);
-  epochs_->truncate_from_end(offset);
-  synced_.notify_all();
-  auto reloaded = producers_->reload(log_start_offset_, offset, context_.loop.wall_ms());
-  if (reloaded) reloaded = co_await replay_producers(context_.loop, *producers_, *segments_, offset);
-  if (!reloaded) co_return fail(failed(std::move(reloaded).error()));
-  producers_->set_end_offset(offset);
-  // Durable before anything is appended: else a crash could bring the old records back behind new ones.
   auto held = co_await flushing_.lock(context_.loop);
-  directory_dirty_ = true;
-  auto synced = co_await sync_range(offset, true);
+  const uint64_t truncations = truncations_;
+  auto synced = unsynced ? co_await sync_range(*unsynced, true) : Result<void>();  // A flush may have done it.
   if (!synced) co_return fail(failed(std::move(synced).error()));
+  if (truncations == truncations_) unsynced.reset();
   co_return Result<void>();
 }
 
@@ -57,23 +63,36 @@ io::Task<Result<void>> Log::truncate_fully_and_start_at(Offset offset) {
   const auto restarted = [&]() -> Result<void> {
     TRY(remove_segments(segments_->take(0, segments_->size()), true));
     auto fresh = std::make_shared<Segment>(context_.files, directory_, offset, config_, context_.loop.wall_ms());
-    TRY(fresh->create(config_));
-    segments_->add(std::move(fresh));
+    auto created = fresh->create(config_);
+    if (!created && io::is_no_space(created.error())) {
+      // What was removed makes the room, at once.
+      for (const auto& doomed : std::exchange(doomed_, {})) (void)context_.disk.remove_file(doomed.path);
+      created = fresh->create(config_);
+    }
+    segments_->add(std::move(fresh));  // There must be one, whatever becomes of this log.
+    TRY(created);
     const auto snapshots = producers_->snapshots();
     for (const Offset snapshot : snapshots) TRY(producers_->remove_snapshot(snapshot));
     return {};
   }();
-  if (!restarted) co_return fail(failed(restarted.error()));
+  if (!restarted) {
+    auto error = failed(restarted.error());
+    if (!failure_) failure_ = error;  // Half of it is gone: nothing may be written here, even with room again.
+    co_return fail(std::move(error));
+  }
   producers_->clear_and_start_at(offset);
   epochs_->clear();
   log_start_offset_ = log_end_offset_ = high_watermark_ = offset;
   recovery_point_ = durable_offset_ = offset;
+  segments_->unsynced_cut = offset;
   synced_.notify_all();
   auto held = co_await flushing_.lock(context_.loop);
   directory_dirty_ = true;
+  const uint64_t truncations = truncations_;
   auto synced = co_await sync_range(offset, true);
   if (synced) synced = co_await epochs_->write();
   if (!synced) co_return fail(failed(std::move(synced).error()));
+  if (truncations == truncations_) segments_->unsynced_cut.reset();
   co_return Result<void>();
 }
 

@@ -165,10 +165,9 @@ Result<std::optional<BatchPlace>> Segment::find(Offset target) {
 }
 
 io::Task<Result<void>> Segment::warm(Offset target) {
-  CO_TRY_ASSIGN(const OffsetPosition from, offsets_.lookup(target));
-  CO_TRY_ASSIGN(auto file, log_.get());
-  Buffer block(kScanBytes);
-  CO_TRY(co_await file->read_at_async(block, from.position));
+  if (remembers(target)) co_return Result<void>();
+  CO_TRY_ASSIGN(const OffsetPosition from, co_await offsets_.lookup_async(target));
+  CO_TRY(co_await scan_from_async(from, [target](const BatchPlace& place) { return place.last_offset >= target; }));
   co_return Result<void>();
 }
 
@@ -176,10 +175,14 @@ Result<std::optional<BatchPlace>> Segment::batch_at(uint64_t position) {
   return scan(position, [](const BatchPlace&) { return true; });
 }
 
-Result<std::optional<BatchPlace>> Segment::find_timestamp(TimestampMs target, Offset from) {
-  TRY_ASSIGN(const TimestampEntry entry, times_.lookup(target - 1));
-  TRY_ASSIGN(const OffsetPosition place, offsets_.lookup(std::max(entry.offset, from)));
-  return scan_from(place, [&](const BatchPlace& batch) { return batch.max_timestamp >= target && batch.last_offset >= from; });
+io::Task<Result<std::optional<BatchPlace>>> Segment::batch_at_async(uint64_t position) {
+  return scan_async(position, [](const BatchPlace&) { return true; });
+}
+
+io::Task<Result<std::optional<BatchPlace>>> Segment::find_timestamp(TimestampMs target, Offset from) {
+  CO_TRY_ASSIGN(const TimestampEntry entry, co_await times_.lookup_async(target - 1));
+  CO_TRY_ASSIGN(const OffsetPosition place, co_await offsets_.lookup_async(std::max(entry.offset, from)));
+  co_return co_await scan_from_async(place, [target, from](const BatchPlace& batch) { return batch.max_timestamp >= target && batch.last_offset >= from; });
 }
 
 Result<std::optional<BatchPlace>> Segment::scan_from(const OffsetPosition& entry, const std::function<bool(const BatchPlace&)>& wanted) {
@@ -195,6 +198,42 @@ Result<std::optional<BatchPlace>> Segment::scan_from(const OffsetPosition& entry
   return scan(0, wanted);
 }
 
+io::Task<Result<std::optional<BatchPlace>>> Segment::scan_from_async(OffsetPosition entry, Wanted wanted) {
+  if (entry.position > 0 && entry.position < size_) {
+    bool true_entry = false;
+    const auto looks_at = [&](const BatchPlace& place) {
+      if (place.position == entry.position) true_entry = place.last_offset >= base_ && place.last_offset <= entry.offset;
+      return !true_entry || wanted(place);
+    };
+    CO_TRY_ASSIGN(auto found, co_await scan_async(entry.position, looks_at));
+    if (true_entry) co_return found;
+  }
+  co_return co_await scan_async(0, std::move(wanted));
+}
+
+namespace {
+
+// The batch that begins with these bytes, a header or what of it fits before the end of the segment; nothing where there is none.
+std::optional<BatchPlace> place_of(const uint8_t* at, uint64_t position, uint64_t end) {
+  const protocol::BatchHeader header(at);
+  const int64_t size = header.size();
+  if (size < static_cast<int64_t>(protocol::kBatchPrefixSize) || position + static_cast<uint64_t>(size) > end) return std::nullopt;
+  BatchPlace place{header.base_offset(), 0, position, static_cast<uint64_t>(size), kNoTimestamp, header.magic()};
+  if (header.magic() == protocol::kMagicV2) {
+    if (size < static_cast<int64_t>(protocol::kBatchHeaderSize)) return std::nullopt;
+    place.last_offset = header.last_offset();
+    place.max_timestamp = header.max_timestamp();
+  } else {
+    // Old formats state the last offset; a compressed entry's first one is inside.
+    place.last_offset = place.base_offset;
+    if (header.magic() == 1 && size >= 26) place.max_timestamp = load_be<int64_t>(at + 18);
+    if (header.magic() < 0 || header.magic() > 2) return std::nullopt;
+  }
+  return place;
+}
+
+}  // namespace
+
 Result<std::optional<BatchPlace>> Segment::scan(uint64_t position, const std::function<bool(const BatchPlace&)>& wanted) {
   TRY_ASSIGN(auto file, log_.get());
   uint8_t block[kScanBytes];
@@ -207,34 +246,40 @@ Result<std::optional<BatchPlace>> Segment::scan(uint64_t position, const std::fu
       TRY_ASSIGN(block_size, file->read_at(MutableBytes(block, std::min<uint64_t>(kScanBytes, size_ - position)), position));
       if (block_size < need) return std::optional<BatchPlace>();
     }
-    const uint8_t* at = block + (position - block_start);
-    const protocol::BatchHeader header(at);
-    const int64_t size = header.size();
-    if (size < static_cast<int64_t>(protocol::kBatchPrefixSize) || position + static_cast<uint64_t>(size) > size_) return std::optional<BatchPlace>();
-    BatchPlace place{header.base_offset(), 0, position, static_cast<uint64_t>(size), kNoTimestamp, header.magic()};
-    if (header.magic() == protocol::kMagicV2) {
-      if (size < static_cast<int64_t>(protocol::kBatchHeaderSize)) return std::optional<BatchPlace>();
-      place.last_offset = header.last_offset();
-      place.max_timestamp = header.max_timestamp();
-    } else {
-      // Old formats state the last offset; a compressed entry's first one is inside.
-      place.last_offset = place.base_offset;
-      if (header.magic() == 1 && size >= 26) place.max_timestamp = load_be<int64_t>(at + 18);
-      if (header.magic() < 0 || header.magic() > 2) return std::optional<BatchPlace>();
-    }
-    if (wanted(place)) return std::optional(place);
-    position += static_cast<uint64_t>(size);
+    const auto place = place_of(block + (position - block_start), position, size_);
+    if (!place || wanted(*place)) return place;
+    position += place->size;
   }
   return std::optional<BatchPlace>();
 }
 
-Result<Buffer> Segment::read_bytes(uint64_t position, uint64_t size) {
-  if (position + size > size_) return fail(ErrorCode::kCorruptMessage, path() + ": read behind the end");
-  TRY_ASSIGN(auto file, log_.get());
+io::Task<Result<std::optional<BatchPlace>>> Segment::scan_async(uint64_t position, Wanted wanted) {
+  CO_TRY_ASSIGN(auto file, log_.get());
+  Buffer block(kScanBytes);
+  uint64_t block_start = 0;
+  size_t block_size = 0;
+  while (position + protocol::kBatchPrefixSize <= size_) {
+    const uint64_t need = std::min<uint64_t>(protocol::kBatchHeaderSize, size_ - position);
+    if (position < block_start || position + need > block_start + block_size) {
+      block_start = position;
+      const auto wish = MutableBytes(block).first(std::min<uint64_t>(kScanBytes, size_ - position));
+      CO_TRY_ASSIGN(block_size, co_await file->read_at_async(wish, position));
+      if (block_size < need) co_return std::optional<BatchPlace>();
+    }
+    const auto place = place_of(block.data() + (position - block_start), position, size_);  // The size as it is now.
+    if (!place || wanted(*place)) co_return place;
+    position += place->size;
+  }
+  co_return std::optional<BatchPlace>();
+}
+
+io::Task<Result<Buffer>> Segment::read_bytes(uint64_t position, uint64_t size) {
+  if (position + size > size_) co_return fail(ErrorCode::kCorruptMessage, path() + ": read behind the end");
+  CO_TRY_ASSIGN(auto file, log_.get());
   Buffer bytes(size);
-  TRY_ASSIGN(const size_t got, file->read_at(MutableBytes(bytes), position));
-  if (got != size) return fail(ErrorCode::kKafkaStorageError, path() + ": shorter than it was");
-  return bytes;
+  CO_TRY_ASSIGN(const size_t got, co_await file->read_at_async(bytes, position));
+  if (got != size) co_return fail(ErrorCode::kKafkaStorageError, path() + ": shorter than it was");
+  co_return bytes;
 }
 
 // ---- Truncate ----
@@ -348,6 +393,18 @@ Result<TimestampEntry> Segment::max_timestamp() {
   }));
   max_known_ = true;
   return max_;
+}
+
+io::Task<Result<TimestampEntry>> Segment::learn_max_timestamp() {
+  if (!max_known_) {
+    CO_TRY(co_await times_.file().warm_last());
+    CO_TRY(co_await offsets_.file().warm_last());
+    CO_TRY_ASSIGN(const auto last, offsets_.last());
+    CO_TRY_ASSIGN(const auto newest, times_.last());
+    const OffsetPosition from = newest.offset < base_ ? OffsetPosition{base_, 0} : last.value_or(OffsetPosition{base_, 0});
+    CO_TRY(co_await scan_from_async(from, [](const BatchPlace&) { return false; }));
+  }
+  co_return max_timestamp();
 }
 
 Result<TimestampMs> Segment::newest_time() {

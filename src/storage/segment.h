@@ -3,6 +3,8 @@
 // Invariants: batches lie one behind the other in ascending offset; only the last segment of a log is written; the file holds exactly
 // size() bytes of batches (a failed write is cut off again). Files are opened on demand through the FilePool.
 // The active segment remembers where its newest batches lie, so that reads near the end touch no index.
+// Look-ups that return a Result read on the loop: for start, recovery and truncation, and after the task that has warmed what they read. Those
+// that return a Task leave to the disk's threads what is not in the page cache.
 // Owner: the log's shard. A reader keeps the segment (shared_ptr) or the file (slice) alive after the log has dropped it.
 #pragma once
 
@@ -57,14 +59,15 @@ class Segment {
   Result<std::optional<BatchPlace>> find(Offset target);
   // Whether find() answers from memory.
   [[nodiscard]] bool remembers(Offset target) const { return !recent_.empty() && target >= recent_.front().base; }
-  // Reads what find() will look at in the log file without stopping the loop, so that find() has it from the page cache.
+  // Reads what find() will look at, in index and log file, without stopping the loop, so that find() has it from the page cache.
   io::Task<Result<void>> warm(Offset target);
   // The first batch at or after `position`; nothing at the end or where the bytes are no batch.
   Result<std::optional<BatchPlace>> batch_at(uint64_t position);
+  io::Task<Result<std::optional<BatchPlace>>> batch_at_async(uint64_t position);
   // First batch with max timestamp >= the target at or after `from`.
-  Result<std::optional<BatchPlace>> find_timestamp(TimestampMs target, Offset from);
+  io::Task<Result<std::optional<BatchPlace>>> find_timestamp(TimestampMs target, Offset from);
   // The bytes of one batch (or any range).
-  Result<Buffer> read_bytes(uint64_t position, uint64_t size);
+  io::Task<Result<Buffer>> read_bytes(uint64_t position, uint64_t size);
   Result<std::shared_ptr<io::File>> open_file() { return log_.get(); }
 
   // Cuts at the first batch whose last offset is >= `offset`. Returns the bytes removed.
@@ -93,6 +96,8 @@ class Segment {
   [[nodiscard]] const std::string& path() const { return log_.path(); }
   // Greatest record timestamp; -1 where none has one (or the segment is empty).
   Result<TimestampEntry> max_timestamp();
+  // The same without reading on the loop; from then on it is in memory.
+  io::Task<Result<TimestampEntry>> learn_max_timestamp();
   // The same, or the time of the last change of the file where no record has a timestamp.
   Result<TimestampMs> newest_time();
   // Max timestamp of the first batch, by which the segment's age is told; nothing if the segment is empty.
@@ -124,7 +129,11 @@ class Segment {
     log_.keep_open(dirty);
   }
   [[nodiscard]] std::optional<BatchPlace> find_recent(Offset target) const;
+  using Wanted = std::function<bool(const BatchPlace&)>;
   Result<std::optional<BatchPlace>> scan(uint64_t position, const std::function<bool(const BatchPlace&)>& wanted);
+  // The same two without reading on the loop.
+  io::Task<Result<std::optional<BatchPlace>>> scan_async(uint64_t position, Wanted wanted);
+  io::Task<Result<std::optional<BatchPlace>>> scan_from_async(OffsetPosition entry, Wanted wanted);
   // From the index entry's batch on; from the start where the entry points at none of its offset (damage).
   Result<std::optional<BatchPlace>> scan_from(const OffsetPosition& entry, const std::function<bool(const BatchPlace&)>& wanted);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,10 @@ namespace samsa::storage {
 
 class SegmentList {
  public:
+  // Set: what stood from this offset on was cut, and that is not on disk yet. Nothing is appended meanwhile: a crash could bring the old records
+  // back behind new ones.
+  std::optional<Offset> unsynced_cut;
+
   [[nodiscard]] bool empty() const { return segments_.empty(); }
   [[nodiscard]] size_t size() const { return segments_.size(); }
   [[nodiscard]] const std::shared_ptr<Segment>& at(size_t index) const { return segments_[index]; }

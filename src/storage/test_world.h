@@ -120,6 +120,7 @@ class TestDisk final : public io::Disk {
     Buffer bytes;
     Buffer synced;
     std::vector<Change> changes;  // Since the last sync.
+    std::set<uint64_t> cached;    // Pages that the page cache has.
     TimestampMs mtime = 0;
   };
 
@@ -131,6 +132,7 @@ class TestDisk final : public io::Disk {
     ~TestFile() override { --disk_.open_files; }
     Result<size_t> read_at(MutableBytes into, uint64_t offset) override {
       ++disk_.reads;
+      if (touch(offset, into.size())) disk_.cold_reads.push_back(path_);
       TRY(disk_.may_fail("read", path_));
       if (offset >= node_->bytes.size()) return size_t{0};
       const size_t size = std::min<size_t>(into.size(), node_->bytes.size() - offset);
@@ -139,6 +141,7 @@ class TestDisk final : public io::Disk {
     }
     io::Task<Result<size_t>> read_at_async(MutableBytes into, uint64_t offset) override {
       if (!disk_.slow_reads.empty() && path_.find(disk_.slow_reads) != std::string::npos) co_await io::sleep_for(*disk_.loop, std::chrono::seconds(10));
+      touch(offset, into.size());
       co_return read_at(into, offset);
     }
     Result<void> write_at(std::span<const Bytes> pieces, uint64_t offset) override {
@@ -177,6 +180,13 @@ class TestDisk final : public io::Disk {
     [[nodiscard]] const std::string& path() const override { return path_; }
 
    private:
+    // The pages come into the cache; whether one had not been there.
+    bool touch(uint64_t offset, uint64_t size) {
+      bool cold = false;
+      const uint64_t end = std::min<uint64_t>(offset + size, node_->bytes.size());
+      for (uint64_t page = offset / 4096; page * 4096 < end; ++page) cold = node_->cached.insert(page).second || cold;
+      return cold;
+    }
     void apply(Change change) {
       TestDisk::apply(node_->bytes, change);
       node_->mtime = disk_.loop->wall_ms();
@@ -392,6 +402,11 @@ class TestDisk final : public io::Disk {
   uint64_t capacity = UINT64_MAX;   // Bytes.
   size_t open_files = 0;
   std::string slow_reads;  // Awaitable reads of files with this in their path take ten seconds each.
+  void drop_caches() {
+    for (const auto& [path, node] : files_) node->cached.clear();
+    cold_reads.clear();
+  }
+  std::vector<std::string> cold_reads;  // Reads on the loop of what was not in the page cache.
   size_t reads = 0;
   size_t syncs = 0;
   size_t blocking_syncs = 0;      // Of directories.
