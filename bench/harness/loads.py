@@ -51,7 +51,10 @@ def finish(process, timeout=600):
     out, err = process.communicate(timeout=timeout)
     if process.returncode != 0:
         raise RuntimeError(err[-1500:])
-    return json.loads(out)
+    result = json.loads(out)
+    if result.get("errors"):
+        raise RuntimeError(f"{result['errors']} errors: {result.get('error', '')}")
+    return result
 
 
 def rd(mode, bootstrap, topic, **options):

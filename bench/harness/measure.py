@@ -51,6 +51,7 @@ def one(row, kind, side, found):
         try:
             if any(side.pids()):
                 side.clear()
+                side.settle()
         except Exception as error:
             found.failed(row, kind, f"clearing up: {error}")
 
@@ -65,11 +66,11 @@ def run_stage(stage, rows, rounds, kinds, found):
             for side in sides.values():
                 warm_up(side)
         for number in range(rounds):
-            for row in rows:
+            for at, row in enumerate(rows):
                 if row.once and number > 0:
                     continue
                 print(f"  round {number + 1}/{rounds}: {row.name}", file=sys.stderr, flush=True)
-                for kind in kinds if number % 2 == 0 else reversed(kinds):
+                for kind in kinds if (number + at) % 2 == 0 else reversed(kinds):
                     if stage.alone:
                         sides[kind] = make_side(kind, stage, "row")
                     one(row, kind, sides[kind], found)

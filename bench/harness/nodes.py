@@ -20,7 +20,7 @@ from . import admin, loads
 AS_SHIPPED = ["-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
               "-XX:+ExplicitGCInvokesConcurrent"]
 # What both are given: files of deleted topics go at once, so that the disk does not fill up; everything else is the default.
-COMMON = {"log.segment.delete.delay.ms": "1000", "auto.create.topics.enable": "false", "group.initial.rebalance.delay.ms": "0",
+COMMON = {"log.segment.delete.delay.ms": "100", "auto.create.topics.enable": "false", "group.initial.rebalance.delay.ms": "0",
           "log.retention.ms": "-1", "log.cleaner.enable": "true"}
 # Kafka's words for "every append is on the disk before it is acknowledged" and ours.
 SYNCED = {"samsa": {"samsa.durable.appends": "true"}, "apache": {"log.flush.interval.messages": "1"}}
@@ -81,6 +81,7 @@ class Side:
             from . import cluster
             self.brokers = cluster.brokers(BROKERS[kind], directory, nodes, given)
         self._topics = []
+        self.ended = 0.0  # When the last load was over, by the monotonic clock.
 
     # Life
 
@@ -166,6 +167,13 @@ class Side:
                 admin.delete(connection, self._topics[at:at + 200])
         self._topics = []
 
+    def settle(self, seconds=20):
+        """Until what was deleted is off the disk and the rest is on it: the next turn is the other side's."""
+        deadline = time.monotonic() + seconds
+        while any(any(broker.data_dir.glob("*-delete")) for broker in self.brokers) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.sync()
+
     # Figures
 
     def pids(self):
@@ -198,11 +206,11 @@ class Side:
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())
 
     def _costing(self, what, run):
-        before, began = self.cpu(), time.monotonic()
+        before = self.cpu()
         result = run()
-        time.sleep(0.1)
+        self.ended = time.monotonic()
+        time.sleep(0.1)  # What it costs afterwards.
         result["cpu"] = self.cpu() - before
-        result["wall"] = time.monotonic() - began
         if result.get("errors"):
             raise RuntimeError(f"{self.kind} {what}: {result['errors']} errors {result.get('error', '')}")
         return result

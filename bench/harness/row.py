@@ -45,7 +45,7 @@ def row(name, **more):
 
 
 def better_when_greater(measure):
-    return measure.endswith("/s")
+    return measure.endswith(("/s", "/s read"))
 
 
 def volume(result):
@@ -56,9 +56,9 @@ def volume(result):
         "CPU s/GB": result["cpu"] / (result["bytes"] / 1e9),
         "CPU s/million": result["cpu"] / (result["records"] / 1e6),
         "MB/s": result["bytes"] / 1e6 / result["seconds"],
-        "records/s": result["records"] / result["seconds"],
     }
 
 
 def percentiles(result):
-    return {"p50 ms": result["p50"], "p99 ms": result["p99"], "p99.9 ms": result["p999"]}
+    """Of so many as there are enough requests for."""
+    return {name: result[key] for name, key in (("p50 ms", "p50"), ("p99 ms", "p99"), ("p99.9 ms", "p999")) if key in result}

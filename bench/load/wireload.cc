@@ -2,7 +2,7 @@
 //
 //   wireload produce BOOTSTRAP TOPIC [records=N | seconds=S] [size=1024] [batch=16384] [codec=none] [acks=-1] [connections=1] [inflight=5]
 //                                    [spread=0] [idempotent=0] [rate=0] [keys=0]
-//   wireload consume BOOTSTRAP TOPIC records=N [connections=1] [split=0] [seconds=60]
+//   wireload consume BOOTSTRAP TOPIC records=N|again=1 [connections=1] [split=0] [seconds=60]    again: from the start until the time is over
 //   wireload tail    BOOTSTRAP TOPIC rate=R seconds=S [size=1024] [connections=1] [consumers=1] [acks=-1]
 //   wireload hold    BOOTSTRAP TOPIC connections=N [poll=0]      until standard input ends; poll=1: each waits for records at the end
 //
@@ -132,7 +132,8 @@ class Load {
     co_await learn_topic();
     const bool split = options_.number("split", 0) != 0;
     stop_at_ = world_.loop.now_precise() + std::chrono::seconds(options_.number("seconds", 60));
-    limit_records_ = options_.number("records", 1);
+    again_ = options_.number("again", 0) != 0;
+    limit_records_ = again_ ? INT64_MAX : options_.number("records", 1);
     std::vector<std::shared_ptr<Connection>> connections;
     for (int64_t i = 0; i < connections_; ++i) connections.push_back(co_await open(leader_of(0)));
     tally_.first = world_.loop.now_precise();
@@ -145,8 +146,7 @@ class Load {
       group.spawn(run_consumer(connections[static_cast<size_t>(i)], std::move(offsets), split ? &tally_.records : nullptr, false));
     }
     co_await group.join();
-    const int64_t wanted = split ? limit_records_ : limit_records_ * connections_;
-    if (tally_.records < wanted) tally_.error("only " + std::to_string(tally_.records) + " records came");
+    if (!again_ && tally_.records < (split ? limit_records_ : limit_records_ * connections_)) tally_.error("only " + std::to_string(tally_.records) + " records came");
     tally_.last = world_.loop.now_precise();
     tally_.print();
   }
@@ -466,6 +466,7 @@ class Load {
           const int64_t before = next;
           next = take(data.records, next, timed);
           own += next - before;
+          if (again_ && next >= ends_[static_cast<size_t>(data.partition_index)]) next = 0;
         }
       }
     }
@@ -482,6 +483,7 @@ class Load {
   int16_t acks_ = -1;
   int64_t connections_ = 1;
   bool spread_ = false;
+  bool again_ = false;
   Buffer batch_;
   protocol::Blob shared_batch_;
   int32_t records_per_batch_ = 0;

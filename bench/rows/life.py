@@ -15,7 +15,7 @@ def start_and_stop(side):
     cpu = side.cpu()
     topic = side.topic()
     side.wire("produce", topic, records=1, batch=1)
-    figures = {"fresh: answers s": answers, "fresh: first record s": time.monotonic() - began - 0.1, "CPU before it serves s": cpu}
+    figures = {"fresh: answers s": answers, "fresh: first record s": side.ended - began, "CPU before it serves s": cpu}
     time.sleep(1)
     before = side.cpu()
     time.sleep(4)
@@ -23,7 +23,7 @@ def start_and_stop(side):
     began = time.monotonic()
     figures["again: answers s"] = side.start()
     side.wire("produce", topic, records=1, batch=1)
-    figures["again: first record s"] = time.monotonic() - began - 0.1
+    figures["again: first record s"] = side.ended - began
     return figures
 
 
