@@ -25,6 +25,7 @@
 #include "io/sync.h"
 #include "main/log_output.h"
 #include "server/node.h"
+#include "server/topic_configs.h"
 
 namespace samsa::main {
 
@@ -70,7 +71,7 @@ std::string roles_text(const server::NodeSettings& settings) {
 }
 
 // The block that says what has started.
-std::string start_text(const server::Node& node, const config::ServerConfig& config, std::chrono::nanoseconds took) {
+std::string start_text(server::Node& node, std::chrono::nanoseconds took) {
   const auto& settings = node.settings();
   std::vector<std::string> listeners;
   for (size_t i = 0; i < settings.listeners.size(); ++i) {
@@ -78,6 +79,7 @@ std::string start_text(const server::Node& node, const config::ServerConfig& con
     listeners.push_back(fmt::format("{}://{}", listener.name, io::Address{listener.bind.host, node.bound()[i].port}.to_string()));
   }
   const auto metrics_at = node.metrics_bound();
+  const bool durable = server::log_config_of(settings, *node.metadata().image(), "").durable;  // Of a topic without settings of its own.
   return fmt::format(
       "samsa {} is ready\n"
       "  cluster id   {}\n"
@@ -92,8 +94,7 @@ std::string start_text(const server::Node& node, const config::ServerConfig& con
       SAMSA_VERSION, node.cluster_id(), settings.node_id, roles_text(settings), fmt::join(listeners, ", "),
       fmt::join(settings.log_dirs, ", "),
       metrics_at ? fmt::format("http://{}/metrics", metrics_at->to_string()) : std::string("not served"),
-      config.flag("samsa.durable.appends") ? "acknowledged records are synced to disk"
-                                           : "acknowledged records are in the page cache, as Kafka's",
+      durable ? "acknowledged records are synced to disk" : "acknowledged records are in the page cache, as Kafka's",
       node.worlds().size(), std::chrono::duration<double, std::milli>(took).count());
 }
 
@@ -157,7 +158,7 @@ class Server {
       code_ = 1;
     } else {
       const auto took = std::chrono::steady_clock::now() - began_;
-      std::fputs(start_text(node_, *config_, took).c_str(), stderr);
+      std::fputs(start_text(node_, took).c_str(), stderr);
       while (!stop_asked_) co_await stop_.wait(world_.worlds()[0].loop);
     }
     co_await node_.stop();

@@ -42,7 +42,7 @@ void Partition::become(const metadata::PartitionImage& image) {
   leader_ = image.leader;
   leader_epoch_ = image.leader_epoch;
   epoch_start_ = log_.log_end_offset();
-  if (leader_ == self_.value && image.recovery == metadata::LeaderRecovery::kRecovering) {
+  if (leader_ == self_.value && image.recovery == metadata::LeaderRecovery::kRecovering && image.replicas.size() > 1) {
     SAMSA_LOG_WARN("{}: leads by an unclean election from offset {} on: acknowledged records that only other replicas have are lost", name().to_string(),
                    epoch_start_);
   }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/log.h"
 #include "storage/test_world.h"
 
 namespace samsa::replication {
@@ -96,6 +97,24 @@ class PartitionTest : public ::testing::Test {
   std::shared_ptr<Partition> partition;
   metadata::PartitionImage state;
 };
+
+// The only replica has all there is: no word of loss.
+TEST_F(PartitionTest, AnUncleanElectionIsToldWhereOthersMayHaveMore) {
+  std::string told;
+  const auto before = set_log_sink([&](LogLevel, std::string_view, std::string_view line) { told += line; });
+  for (const bool alone : {true, false}) {
+    told.clear();
+    if (alone) state.replicas = {kSelf};
+    if (!alone) state.replicas = {kSelf, 2};
+    state.isr = {kSelf};
+    state.recovery = metadata::LeaderRecovery::kRecovering;
+    ++state.leader_epoch;
+    ++state.partition_epoch;
+    become();
+    EXPECT_EQ(told.find("unclean") == std::string::npos, alone) << told;
+  }
+  set_log_sink(before);
+}
 
 TEST_F(PartitionTest, CommittedIsWhatAllInSyncHave) {
   EXPECT_EQ(append(3), 2);

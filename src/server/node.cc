@@ -92,6 +92,21 @@ Result<void> Node::format(const std::vector<std::string>& unformatted) {
   return {};
 }
 
+namespace {
+
+// With another order of log.dirs, say, the node would begin an empty cluster beside its own.
+Result<void> check_metadata_location(io::Disk& disk, const NodeSettings& settings) {
+  for (const auto& directory : settings.log_dirs) {
+    const std::string path = io::join_path(directory, "__cluster_metadata-0");
+    if (directory == settings.metadata_log_dir || !disk.exists(path)) continue;
+    return fail(ErrorCode::kInvalidConfig, fmt::format("Found unexpected metadata location in data directory `{}` (the configured metadata directory is {}).",
+                                                       path, settings.metadata_log_dir));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> Node::prepare_directories() {
   io::Disk& disk = worlds_[0].disk;
   std::vector<std::string> all = settings_.log_dirs;
@@ -100,6 +115,7 @@ Result<void> Node::prepare_directories() {
     const bool fresh = std::ranges::none_of(all, [&](const auto& dir) { return disk.exists(io::join_path(dir, "meta.properties")); });
     if (fresh) TRY(format(all));
   }
+  TRY(check_metadata_location(disk, settings_));
   TRY_ASSIGN(directories_, storage::LogDirectories::open(disk, settings_.log_dirs, NodeId(settings_.node_id), std::nullopt, &worlds_[0].loop.random()));
   cluster_id_ = directories_->cluster_id();
   const auto& paths = settings_.log_dirs;
@@ -112,14 +128,12 @@ Result<void> Node::prepare_directories() {
     metadata_directory_id_ = directory.meta.directory_id.value_or(kZeroUuid);
     return {};
   }
+  {  // The same checks; what is missing is filled in.
+    TRY_ASSIGN(const auto own, storage::LogDirectories::open(disk, {settings_.metadata_log_dir}, NodeId(settings_.node_id), cluster_id_, &worlds_[0].loop.random()));
+    own->release();
+  }
   TRY_ASSIGN(metadata_lock_, disk.lock(io::join_path(settings_.metadata_log_dir, ".lock")));
   TRY_ASSIGN(const auto meta, storage::read_meta_properties(disk, settings_.metadata_log_dir));
-  if (meta.cluster_id != cluster_id_ || meta.node_id != NodeId(settings_.node_id)) {
-    return fail(ErrorCode::kInconsistentClusterId,
-                fmt::format("metadata.log.dir={}: its meta.properties has cluster id {} and node id {}, the log directories have {} and {}",
-                            settings_.metadata_log_dir, meta.cluster_id.value_or("none"), meta.node_id.value_or(kNoNode).value, cluster_id_,
-                            settings_.node_id));
-  }
   metadata_directory_id_ = meta.directory_id.value_or(kZeroUuid);
   return {};
 }

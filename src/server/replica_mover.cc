@@ -1,6 +1,7 @@
 #include "server/replica_mover.h"
 
 #include "base/log.h"
+#include "protocol/record_batch.h"
 #include "server/node.h"
 #include "server/shard.h"
 #include "server/topic_configs.h"
@@ -131,6 +132,11 @@ io::Task<Result<bool>> ReplicaMover::copy_some(storage::Log& from, storage::Log&
                                                               .upper_bound = from.log_end_offset(),
                                                               .min_one_batch = true}));
   if (bytes.empty()) co_return fail(ErrorCode::kKafkaStorageError, "nothing could be read");
+  // The replica's log begins inside a batch (DeleteRecords): the copy begins where the batch does, and its start moves on when it is level.
+  if (to.log_start_offset() == to.log_end_offset() && bytes.size() >= protocol::kBatchHeaderSize) {
+    const Offset base = protocol::BatchHeader(bytes.data()).base_offset();
+    if (base < to.log_end_offset()) CO_TRY(co_await to.truncate_fully_and_start_at(base));
+  }
   const Offset before = to.log_end_offset();
   CO_TRY(to.append_as_follower(bytes, INT32_MAX));
   if (to.log_end_offset() == before) co_return fail(ErrorCode::kKafkaStorageError, "nothing could be copied");

@@ -136,8 +136,8 @@ class TestCluster {
     metadata::FormatOptions options;
     options.node_id = static_cast<int32_t>(index + 1);
     options.cluster_id = "a-simulated-cluster";
-    options.log_dirs = {"/data"};
-    options.metadata_log_dir = "/data";
+    options.log_dirs = settings(index).log_dirs;
+    options.metadata_log_dir = options.log_dirs.front();
     options.kraft_version = 0;
     auto& world = members[index].machine->worlds()[0];
     const auto done = metadata::format_directories(world.disk, options, world.loop.random());

@@ -63,6 +63,37 @@ Offset entry_or_zero(const OffsetMap& map, const TopicPartition& partition) {
   return found == map.end() ? 0 : found->second;
 }
 
+// Online, and it has a meta.properties: only such a one is locked.
+bool is_formatted(const LogDirectory& directory) { return !directory.offline && directory.lock != nullptr; }
+
+Result<void> check_formatted(const std::string& directory, const MetaProperties* meta) {
+  if (meta == nullptr) {
+    return fail(ErrorCode::kInvalidConfig,
+                fmt::format("No `meta.properties` found in {} (have you run `kafka-storage.sh` to format the directory?)", directory));
+  }
+  if (!meta->node_id) return fail(ErrorCode::kInvalidConfig, fmt::format("Error: node ID not found in {}", directory));
+  if (!meta->cluster_id) return fail(ErrorCode::kInvalidConfig, fmt::format("Error: cluster ID not found in {}", directory));
+  return {};
+}
+
+// The mark of a clean stop, which goes, and the checkpoints.
+Result<void> read_state(io::Disk& disk, LogDirectory& directory) {
+  const std::string clean_path = io::join_path(directory.path, kCleanFile);
+  auto clean = io::read_file(disk, clean_path);
+  if (clean) {
+    directory.clean = true;
+    directory.previous_broker_epoch = broker_epoch_of(as_text(*clean));
+    TRY(disk.remove_file(clean_path));
+  } else if (clean.error().code != ErrorCode::kResourceNotFound) {
+    return fail(std::move(clean).error());
+  }
+  directory.checkpoints.recovery_point = checkpoint_or_empty(disk, io::join_path(directory.path, kRecoveryFile));
+  directory.checkpoints.log_start = checkpoint_or_empty(disk, io::join_path(directory.path, kLogStartFile));
+  directory.checkpoints.high_watermark = checkpoint_or_empty(disk, io::join_path(directory.path, kHighWatermarkFile));
+  directory.checkpoints.cleaner = checkpoint_or_empty(disk, io::join_path(directory.path, kCleanerFile));
+  return {};
+}
+
 }  // namespace
 
 std::optional<TopicPartition> parse_partition_directory(std::string_view name) {
@@ -93,9 +124,9 @@ Result<std::unique_ptr<LogDirectories>> LogDirectories::open(io::Disk& disk, std
     directory.path = std::move(path);
     auto ready = opened->open_directory(directory);
     if (!ready) {
-      // In use or not formatted: the operator's mistake. Anything else: the directory is broken and the node goes on without it.
-      const ErrorCode code = ready.error().code;
-      if (code == ErrorCode::kInvalidConfig || code == ErrorCode::kResourceNotFound) return fail(std::move(ready).error());
+      // In use, or a meta.properties that says nonsense: the operator's mistake. Anything else: the directory is broken and the node goes on
+      // without it.
+      if (ready.error().code == ErrorCode::kInvalidConfig) return fail(std::move(ready).error());
       SAMSA_LOG_ERROR("log directory {}: {}; it is offline", directory.path, ready.error().text());
       if (!first_error) first_error = ready.error();
       directory.offline = std::move(ready).error();
@@ -105,36 +136,25 @@ Result<std::unique_ptr<LogDirectories>> LogDirectories::open(io::Disk& disk, std
   const bool any = std::ranges::any_of(opened->directories_, [](const auto& d) { return !d.offline; });
   if (!any) return fail(first_error.value_or(Error{ErrorCode::kInvalidConfig, "log.dirs names no directory"}));
   TRY(opened->check_identities(node_id, cluster_id, random));
+  for (size_t i = 0; i < opened->directories_.size(); ++i) {  // A start that is refused has changed nothing.
+    if (opened->directories_[i].offline) continue;
+    if (auto read = read_state(disk, opened->directories_[i]); !read) opened->take_offline(i, std::move(read).error());
+  }
   return opened;
 }
 
+// Reads meta.properties, and locks the directory where there is one: nothing is made in a directory that is not formatted.
 Result<void> LogDirectories::open_directory(LogDirectory& directory) {
-  TRY(disk_.create_directories(directory.path));
+  auto meta = read_meta_properties(disk_, directory.path);
+  if (!meta && meta.error().code == ErrorCode::kResourceNotFound) return {};
+  if (!meta) return fail(std::move(meta).error());
+  directory.meta = std::move(*meta);
   auto lock = disk_.lock(io::join_path(directory.path, kLockFile));
   if (!lock && lock.error().code == ErrorCode::kOperationNotAttempted) {
     return fail(ErrorCode::kInvalidConfig, fmt::format("log.dirs: {} is in use by another process ({})", directory.path, lock.error().text()));
   }
   if (!lock) return fail(std::move(lock).error());  // A disk that was mounted read-only after an error, say.
   directory.lock = std::move(*lock);
-  auto meta = read_meta_properties(disk_, directory.path);
-  if (meta) {
-    directory.meta = std::move(*meta);
-  } else if (meta.error().code != ErrorCode::kResourceNotFound) {
-    return fail(std::move(meta).error());
-  }
-  const std::string clean_path = io::join_path(directory.path, kCleanFile);
-  auto clean = io::read_file(disk_, clean_path);
-  if (clean) {
-    directory.clean = true;
-    directory.previous_broker_epoch = broker_epoch_of(as_text(*clean));
-    TRY(disk_.remove_file(clean_path));
-  } else if (clean.error().code != ErrorCode::kResourceNotFound) {
-    return fail(std::move(clean).error());
-  }
-  directory.checkpoints.recovery_point = checkpoint_or_empty(disk_, io::join_path(directory.path, kRecoveryFile));
-  directory.checkpoints.log_start = checkpoint_or_empty(disk_, io::join_path(directory.path, kLogStartFile));
-  directory.checkpoints.high_watermark = checkpoint_or_empty(disk_, io::join_path(directory.path, kHighWatermarkFile));
-  directory.checkpoints.cleaner = checkpoint_or_empty(disk_, io::join_path(directory.path, kCleanerFile));
   return {};
 }
 
@@ -143,10 +163,10 @@ Result<void> LogDirectories::check_identities(NodeId node_id, const std::optiona
   bool any_formatted = false;
   std::set<Uuid> ids;
   for (const auto& directory : directories_) {
-    if (directory.offline || !directory.meta.cluster_id) continue;
+    if (!is_formatted(directory)) continue;
     any_formatted = true;
     if (!cluster) cluster = directory.meta.cluster_id;
-    if (*directory.meta.cluster_id != *cluster) {
+    if (directory.meta.cluster_id && *directory.meta.cluster_id != *cluster) {
       return fail(ErrorCode::kInvalidConfig, fmt::format("{}/meta.properties: cluster.id is {}, it must be {}: the directory belongs to another cluster",
                                                          directory.path, *directory.meta.cluster_id, *cluster));
     }
@@ -159,22 +179,20 @@ Result<void> LogDirectories::check_identities(NodeId node_id, const std::optiona
                                                          directory.path, directory.meta.directory_id->to_string()));
     }
   }
-  if (!any_formatted) {
-    return fail(ErrorCode::kInvalidConfig, fmt::format("{}: no meta.properties, the directory is not formatted (kafka-storage.sh format)",
+  if (!any_formatted && !cluster_id) {
+    return fail(ErrorCode::kInvalidConfig, fmt::format("No readable meta.properties files found: {} is not formatted (kafka-storage.sh format)",
                                                        directories_.front().path));
   }
-  cluster_id_ = *cluster;
   for (auto& directory : directories_) {
-    if (directory.offline || (directory.meta.cluster_id && directory.meta.directory_id)) continue;
+    if (directory.offline) continue;
+    TRY(check_formatted(directory.path, is_formatted(directory) ? &directory.meta : nullptr));
+    if (directory.meta.directory_id) continue;
     directory.meta.version = 1;
-    directory.meta.cluster_id = cluster_id_;
-    directory.meta.node_id = node_id;
-    if (!directory.meta.directory_id) {
-      if (random == nullptr) return fail(ErrorCode::kInvalidConfig, fmt::format("{}/meta.properties: no directory.id", directory.path));
-      directory.meta.directory_id = random->uuid();
-    }
+    if (random == nullptr) return fail(ErrorCode::kInvalidConfig, fmt::format("{}/meta.properties: no directory.id", directory.path));
+    directory.meta.directory_id = random->uuid();
     TRY(write_meta_properties(disk_, directory.path, directory.meta));
   }
+  cluster_id_ = *cluster;
   return {};
 }
 

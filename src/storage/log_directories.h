@@ -59,8 +59,8 @@ struct LogDirectory {
 class LogDirectories {
  public:
   // Locks every directory and reads meta.properties, the clean-shutdown file (which it removes) and the checkpoints. A directory
-  // that cannot be read is offline, not an error. Errors (INVALID_CONFIG): a directory in use by another process, a directory without
-  // meta.properties (not formatted; a new empty one beside formatted ones gets its own), cluster or node ids that differ from each
+  // that cannot be read is offline, not an error. Errors (INVALID_CONFIG): a directory in use by another process, any directory without
+  // meta.properties (a disk that is not mounted, say) or node or cluster id in it, cluster or node ids that differ from each
   // other or from what is expected, the same directory id twice, no usable directory.
   // Without cluster_id the directories' own counts. `random` gives a directory without an id one (without it: an error).
   static Result<std::unique_ptr<LogDirectories>> open(io::Disk& disk, std::vector<std::string> paths, NodeId node_id,

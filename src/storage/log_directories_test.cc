@@ -61,6 +61,7 @@ class DirectoriesTest : public testing::Test {
     ASSERT_TRUE(world.disk.create_directories(path).has_value());
     ASSERT_TRUE(write_meta_properties(world.disk, path, meta).has_value());
   }
+  bool put(const std::string& path, std::string_view content) { return io::write_file_atomically(world.disk, path, as_bytes(content)).has_value(); }
   Result<std::unique_ptr<LogDirectories>> open() { return LogDirectories::open(world.disk, {"/a", "/b"}, NodeId(1), {}, &world.loop.random()); }
   std::unique_ptr<LogManager> manager(LogDirectories& directories) {
     auto made = std::make_unique<LogManager>(world.loop, world.disk, LogManagerConfig());
@@ -84,12 +85,12 @@ class DirectoriesTest : public testing::Test {
 };
 
 TEST_F(DirectoriesTest, IdentitiesAreChecked) {
-  EXPECT_EQ(open().error().code, ErrorCode::kInvalidConfig) << "not formatted";
+  EXPECT_THAT(open().error().message, testing::HasSubstr("No readable meta.properties files found"));
   format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
   {
     auto directories = open();
     ASSERT_TRUE(directories.has_value()) << directories.error().describe();
-    EXPECT_TRUE((*directories)->at(1).meta.directory_id.has_value()) << "a new one beside a formatted one";
     EXPECT_EQ((*directories)->index_of(kDirectoryA), 0);
     auto second = open();
     ASSERT_FALSE(second.has_value());
@@ -101,6 +102,27 @@ TEST_F(DirectoriesTest, IdentitiesAreChecked) {
   EXPECT_THAT(open().error().message, testing::HasSubstr("node.id"));
   format("/b", kDirectoryA);
   EXPECT_THAT(open().error().message, testing::HasSubstr("directory.id"));
+}
+
+// A disk that is not mounted, say: what lies there is not to be begun anew, and the other directories stay as they were stopped.
+TEST_F(DirectoriesTest, ADirectoryThatIsNotFormattedIsRefused) {
+  format("/a", kDirectoryA);
+  ASSERT_TRUE(put("/a/.kafka_cleanshutdown", "{\"version\":0,\"brokerEpoch\":7}"));
+  EXPECT_THAT(open().error().message, testing::StartsWith("No `meta.properties` found in /b (have you run `kafka-storage.sh`"));
+  EXPECT_FALSE(world.disk.exists("/b"));
+  ASSERT_TRUE(world.disk.create_directories("/b").has_value());
+  EXPECT_THAT(open().error().message, testing::StartsWith("No `meta.properties` found in /b "));
+  for (const std::string_view noise : {"", "\x01 noise\xff\x02\n"}) {
+    ASSERT_TRUE(put("/b/meta.properties", noise));
+    EXPECT_EQ(open().error().message, "Error: node ID not found in /b");
+  }
+  ASSERT_TRUE(put("/b/meta.properties", "version=1\nnode.id=1\n"));
+  EXPECT_EQ(open().error().message, "Error: cluster ID not found in /b");
+  ASSERT_TRUE(put("/b/meta.properties", "version=1\nnode.id=1\ncluster.id=cluster-of-22-letters-\n"));
+  auto directories = open();
+  ASSERT_TRUE(directories.has_value()) << directories.error().describe();
+  EXPECT_TRUE((*directories)->at(1).meta.directory_id.has_value()) << "the only thing that is filled in";
+  EXPECT_TRUE((*directories)->at(0).clean) << "refused starts changed nothing";
 }
 
 TEST_F(DirectoriesTest, CleanStopAndStart) {
@@ -465,6 +487,34 @@ TEST_F(DirectoriesTest, MovesBetweenDirectories) {
   append(*logs->find({"topic", 0}), 1);
   EXPECT_TRUE(world.disk.exists("/b/topic-0/00000000000000000000.log"));
   EXPECT_THAT(world.disk.names("/a"), testing::Contains(testing::EndsWith("-delete")));
+  world.loop.run(logs->close());
+}
+
+// Two directories of one name would stop the next start: the old one's is gone for good before the copy gets it, also after a power cut. And
+// where that last step fails, what is left of the partition is the copy, not an empty log.
+TEST_F(DirectoriesTest, TheLastStepOfAMove) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  auto directories = open().value();
+  auto logs = manager(*directories);
+  append(**world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config, 0)), 5);
+  Log* future = *world.loop.run(logs->get_or_create_future({"topic", 0}, 1));
+  const auto bytes = world.loop.run(logs->find({"topic", 0})->read_bytes({0, 1 << 20, 5, true}));
+  ASSERT_TRUE(future->append_as_follower(*bytes, 10).has_value());
+  bool synced_between = false;
+  world.disk.during_directory_sync = [&] { synced_between = synced_between || (!world.disk.exists("/a/topic-0") && !world.disk.exists("/b/topic-0")); };
+  world.disk.fault = [](std::string_view operation, const std::string& path) {
+    return operation == "rename" && path.ends_with("-future") ? "No space left on device" : nullptr;
+  };
+  EXPECT_FALSE(world.loop.run(logs->promote_future({"topic", 0})).has_value());
+  EXPECT_TRUE(synced_between);
+  EXPECT_FALSE(world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config, 1)).has_value());
+  world.disk.fault = nullptr;
+  world.disk.during_directory_sync = nullptr;
+  const auto later = world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config, 1));
+  ASSERT_TRUE(later.has_value()) << later.error().text();
+  EXPECT_EQ((*later)->log_end_offset(), 5);
+  EXPECT_EQ(logs->directory_of({"topic", 0}), 1);
   world.loop.run(logs->close());
 }
 

@@ -112,6 +112,9 @@ io::Task<Result<Log*>> LogManager::get_or_create(const TopicPartition& partition
   if (postponed == postponed_.end() && preferred != preferred_.end() && !is_offline(preferred->second)) directory = preferred->second;
   if (directory < 0) directory = least_loaded();
   if (directory < 0 || is_offline(directory)) co_return fail(ErrorCode::kKafkaStorageError, "the log directory is offline");
+  if (const auto copy = futures_.find(key); copy != futures_.end() && copy->second.directory == directory && copy->second.log->topic_id() == topic_id) {
+    co_return co_await promote_future(key);  // The last step of its move failed; an empty log is not to take its place.
+  }
   if (postponed == postponed_.end()) options.directory = io::join_path(directories_[static_cast<size_t>(directory)], key.to_string());
   options.partition = key;
   options.topic_id = topic_id;
@@ -244,12 +247,17 @@ io::Task<Result<Log*>> LogManager::promote_future(const TopicPartition& partitio
   if (const auto current = logs_.find(key); current != logs_.end()) {
     high_watermark = current->second.log->high_watermark();
     first_dirty = current->second.log->first_dirty_offset();
-    // The old one goes first: two directories of one name would stop the next start.
+    // The old one goes first, and for good: two directories of one name would stop the next start.
+    const std::string parent = directories_[static_cast<size_t>(current->second.directory)];
     CO_TRY(co_await rename_away(logs_, key, "-delete"));
+    CO_TRY(co_await disk_.sync_directory_async(parent));
   }
-  Entry entry = std::move(futures_[key]);
-  futures_.erase(key);
-  CO_TRY(entry.log->rename_directory(io::join_path(directories_[static_cast<size_t>(entry.directory)], key.to_string())));
+  const auto future = futures_.find(key);
+  if (future == futures_.end()) co_return fail(ErrorCode::kReplicaNotAvailable, key.to_string() + " has no future log");
+  // Where that fails the copy stays what it is, and get_or_create tries again: it is all that is left.
+  CO_TRY(future->second.log->rename_directory(io::join_path(directories_[static_cast<size_t>(future->second.directory)], key.to_string())));
+  Entry entry = std::move(future->second);
+  futures_.erase(future);
   if (high_watermark) entry.log->set_high_watermark(*high_watermark);
   entry.log->set_first_dirty_offset(std::min(first_dirty, entry.log->log_end_offset()));
   Log* promoted = entry.log.get();

@@ -1,5 +1,6 @@
 """Starts that must fail: a clear error that names what is wrong, and a non-zero exit."""
 
+import shutil
 import socket
 
 import pytest
@@ -120,4 +121,64 @@ def test_what_is_not_served_is_refused(make_broker, name, value):
 def test_meta_properties_are_noise(make_broker):
     broker = formatted(make_broker)
     (broker.data_dir / "meta.properties").write_bytes(b"\x00\xff noise \x01" * 10)
-    fails(broker, "meta.properties", apache=(str(broker.data_dir),))
+    fails(broker, str(broker.data_dir))
+
+
+def not_mounted(broker, one, other):
+    shutil.rmtree(other)
+    other.mkdir()
+    return f"No `meta.properties` found in {other} (have you run `kafka-storage.sh` to format the directory?)"
+
+
+def not_there(broker, one, other):
+    shutil.rmtree(other)
+    return f"No `meta.properties` found in {other} (have you run `kafka-storage.sh` to format the directory?)"
+
+
+def empty_properties(broker, one, other):
+    (other / "meta.properties").write_text("")
+    return f"Error: node ID not found in {other}"
+
+
+def another_order(broker, one, other):
+    broker.overrides["log.dirs"] = f"{other},{one}"
+    return misplaced(one, other)
+
+
+def a_new_one_first(broker, one, other):
+    new = one.parent / "new"
+    new.mkdir()
+    broker.overrides["log.dirs"] = f"{new},{one},{other}"
+    return misplaced(one, new)
+
+
+def metadata_elsewhere(broker, one, other):
+    new = one.parent / "new"
+    new.mkdir()
+    broker.overrides["metadata.log.dir"] = str(new)
+    return misplaced(one, new)
+
+
+def misplaced(one, wanted):
+    return f"Found unexpected metadata location in data directory `{one}/__cluster_metadata-0` (the configured metadata directory is {wanted})."
+
+
+@pytest.mark.parametrize("spoil", [not_mounted, not_there, empty_properties, another_order, a_new_one_first, metadata_elsewhere], ids=lambda f: f.__name__)
+def test_one_of_two_directories_is_wrong(make_broker, spoil):
+    """What lies elsewhere is never begun anew, and nothing is written."""
+    broker = make_broker(start=False)
+    one, other = broker.data_dir, broker.data_dir.parent / "other"
+    for left in (other, one.parent / "new"):
+        shutil.rmtree(left, ignore_errors=True)
+    broker.overrides["log.dirs"] = f"{one},{other}"
+    assert broker.format().returncode == 0
+    (one / "__cluster_metadata-0").mkdir(exist_ok=True)
+    words = spoil(broker, one, other)
+    before = names(one.parent)
+    fails(broker, words)
+    assert names(one.parent) == before
+
+
+def names(directory):
+    """All in the data directories; what Apache Kafka says goes beside them."""
+    return sorted(str(path) for name in ("other", "new") for path in (directory / name).rglob("*") if path.name != ".lock")

@@ -156,3 +156,11 @@ def test_cordoned(node):
     wait_until(lambda: not refused(), 120, "topics are not created again")
     assert alter(node, node.dirs[1], "t", other) == {other: 0}
     wait_until(lambda: place(node, other) == (node.dirs[1], None), 120, "not moved")
+
+
+def test_the_first_lines_say_what_is_promised(node):
+    assert "acknowledged records are in the page cache" in node.log() and "synced to disk" not in node.log()
+    assert node.stop() == 0
+    node.overrides["log.flush.interval.messages"] = "1"
+    node.start()
+    assert "acknowledged records are synced to disk" in node.log()

@@ -1,5 +1,6 @@
 #include "protocol/api/alter_replica_log_dirs.h"
 
+#include "protocol/api/delete_records.h"
 #include "server/test_site.h"
 
 namespace samsa::server {
@@ -34,6 +35,28 @@ TEST(AlterReplicaLogDirs, AReplicaThatIsNotHereYetWillLieThere) {
     EXPECT_EQ(co_await alter(site, "events", 0, "/third"), 0) << "it is there";
     EXPECT_EQ(co_await alter(site, "events", -1, "/third"), code(ErrorCode::kReplicaNotAvailable));
     EXPECT_EQ(co_await alter(site, "more", 0, "/nowhere"), code(ErrorCode::kLogDirNotFound));
+  });
+}
+
+// Batches of three records, of which the first is deleted in part.
+TEST(AlterReplicaLogDirs, ALogThatBeginsInsideABatchIsMoved) {
+  TestSite site({{"log.dirs", "/data,/other"}});
+  site.run([&]() -> io::Task<> {
+    co_await site.create("events");
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(co_await site.produce("events", 0, {"a", "b", "c"}), 0);
+    protocol::DeleteRecordsRequest remove;
+    auto& wanted = remove.topics.emplace_back();
+    wanted.name = "events";
+    wanted.partitions.emplace_back().offset = 4;
+    remove.timeout_ms = 10'000;
+    EXPECT_EQ((co_await site.call(remove, 2)).topics.at(0).partitions.at(0).error_code, 0);
+    const int to = 1 - directory_of(site, "events", 0);
+    EXPECT_EQ(co_await alter(site, "events", 0, to == 0 ? "/data" : "/other"), 0);
+    for (int i = 0; i < 600 && directory_of(site, "events", 0) != to; ++i) co_await io::sleep_for(site.world().loop, std::chrono::milliseconds(100));
+    EXPECT_EQ(directory_of(site, "events", 0), to);
+    auto* const log = site.node->shard(site.node->shard_of("events", 0)).logs().find({"events", 0});
+    EXPECT_EQ(log->log_start_offset(), 4);
+    EXPECT_EQ(log->log_end_offset(), 12);
   });
 }
 

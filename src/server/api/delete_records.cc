@@ -20,7 +20,8 @@ struct Work {
 Result<Offset> delete_one(Shard& shard, Work& work) {
   TRY_ASSIGN(const auto partition, shard.partition(work.topic_id, work.answer->partition_index));
   TRY(partition->check_role(kNoLeaderEpoch, true));
-  if (!partition->log().config().cleanup_delete) return fail(ErrorCode::kPolicyViolation);
+  const auto& policy = partition->log().config();  // With none of the two, nothing else deletes.
+  if (policy.cleanup_compact && !policy.cleanup_delete) return fail(ErrorCode::kPolicyViolation);
   TRY_ASSIGN(const Offset start, partition->delete_records(work.offset));
   work.partition = partition;
   return work.offset < 0 ? start : work.offset;

@@ -34,6 +34,18 @@ TEST(DeleteRecords, MovesTheLogStart) {
   });
 }
 
+// An empty cleanup.policy: this is the only way to make room.
+TEST(DeleteRecords, WorksWithoutAPolicy) {
+  TestSite site;
+  site.run([&]() -> io::Task<> {
+    co_await site.create("kept", 1, {{"cleanup.policy", ""}});
+    EXPECT_EQ(co_await site.produce("kept", 0, {"a", "b", "c"}), 0);
+    const auto answer = co_await site.call(request_of("kept", 2), 2);
+    EXPECT_EQ(answer.topics.at(0).partitions.at(0).error_code, 0);
+    EXPECT_EQ(answer.topics.at(0).partitions.at(0).low_watermark, 2);
+  });
+}
+
 TEST(DeleteRecords, Refusals) {
   TestSite site;
   site.run([&]() -> io::Task<> {
