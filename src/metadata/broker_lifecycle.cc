@@ -145,7 +145,7 @@ void BrokerLifecycle::set_cordoned(std::optional<std::vector<Uuid>> directories)
 io::Task<> BrokerLifecycle::heartbeat_loop() {
   while (!stopping_) {
     const bool understood = co_await beat();
-    if (stopping_) break;
+    if (stopping_ || should_shutdown_) break;  // Let go, it is no member any more.
     // While something is wished for that is not so yet, ask again soon; else at the interval.
     const bool pending = !caught_up_ || (!want_fence_ && fenced_ && !want_shutdown_) || (want_shutdown_ && !should_shutdown_);
     const auto pause = !understood ? kRetry : pending ? std::min(options_.heartbeat_interval, std::chrono::milliseconds(20)) : options_.heartbeat_interval;

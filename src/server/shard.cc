@@ -646,6 +646,7 @@ io::Task<> Shard::retain() {
     co_await logs_.remove_deleted_files();
     logs_.files().close_idle(world_.loop.now());
     logs_.check_space();
+    (void)set_cleaner_limits();  // A round that is under way minds another rate.
     co_await open_waiting();
     bool full = false;
     for (size_t i = 0; i < logs_.directories().size(); ++i) full = full || logs_.is_full(static_cast<int>(i));
@@ -671,8 +672,27 @@ io::Task<> Shard::flush() {
   }
 }
 
+// What a dynamic setting of the broker is now.
+template <typename Value>
+Value Shard::now(std::string_view name, Value otherwise) const {
+  const auto value = config::effective_value(config::Kind::kBroker, name, layers_of(settings_, *image_, nullptr));
+  return std::holds_alternative<Value>(value) ? std::get<Value>(value) : otherwise;
+}
+
+// log.cleaner.threads are the node's, as the limits are: a shard has its part of them, and one at least. How many it has.
+size_t Shard::set_cleaner_limits() {
+  const auto shards = node_.worlds().size();
+  const auto cleaners = std::max<size_t>(static_cast<size_t>(now("log.cleaner.threads", int64_t{1})) / shards, 1);
+  const auto parts = static_cast<double>(shards * cleaners);
+  const double dedupe = static_cast<double>(now("log.cleaner.dedupe.buffer.size", int64_t{128 << 20})) * now("log.cleaner.io.buffer.load.factor", 0.9);
+  const auto io_bytes = static_cast<double>(now("log.cleaner.io.buffer.size", int64_t{512 << 10}));
+  logs_.set_cleaner_limits({.dedupe_bytes = static_cast<size_t>(std::max(dedupe / parts, 1.0 * (1 << 20))),
+                            .max_bytes_per_second = now("log.cleaner.io.max.bytes.per.second", 1e300) / parts,
+                            .io_bytes = static_cast<size_t>(io_bytes / parts)});
+  return cleaners;
+}
+
 // Compacts one log after the other, and looks again after a while when there was none (log.cleaner.backoff.ms).
-// log.cleaner.threads are the node's: a shard has its part of them, and one at least.
 io::Task<> Shard::compact() {
   struct Another {
     static io::Task<> run(Shard& shard, std::shared_ptr<size_t> wanted, size_t number) {
@@ -682,22 +702,9 @@ io::Task<> Shard::compact() {
   };
   auto cleaners = std::make_shared<size_t>(1);
   while (!stopping_) {
-    // Anew each time: the layers are views of an image that may be gone after the wait.
-    const auto number = [&](std::string_view name, auto otherwise) {
-      const auto value = config::effective_value(config::Kind::kBroker, name, layers_of(settings_, *image_, nullptr));
-      return std::holds_alternative<decltype(otherwise)>(value) ? std::get<decltype(otherwise)>(value) : otherwise;
-    };
-    const auto backoff = std::chrono::milliseconds(number("log.cleaner.backoff.ms", int64_t{15'000}));
+    const auto backoff = std::chrono::milliseconds(now("log.cleaner.backoff.ms", int64_t{15'000}));
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::max(backoff, std::chrono::milliseconds(1))))) break;
-    // These limits are the node's: a part for each shard and cleaner.
-    const auto shards = node_.worlds().size();
-    *cleaners = std::max<size_t>(static_cast<size_t>(number("log.cleaner.threads", int64_t{1})) / shards, 1);
-    const auto parts = static_cast<double>(shards * *cleaners);
-    const double dedupe = static_cast<double>(number("log.cleaner.dedupe.buffer.size", int64_t{128 << 20})) * number("log.cleaner.io.buffer.load.factor", 0.9);
-    const auto io_bytes = static_cast<double>(number("log.cleaner.io.buffer.size", int64_t{512 << 10}));
-    logs_.set_cleaner_limits({.dedupe_bytes = static_cast<size_t>(std::max(dedupe / parts, 1.0 * (1 << 20))),
-                              .max_bytes_per_second = number("log.cleaner.io.max.bytes.per.second", 1e300) / parts,
-                              .io_bytes = static_cast<size_t>(io_bytes / parts)});
+    *cleaners = set_cleaner_limits();
     io::TaskGroup others(world_.loop);
     for (size_t i = 1; i < *cleaners; ++i) others.spawn(Another::run(*this, cleaners, i));
     while (!stopping_ && co_await logs_.clean_dirtiest()) {
@@ -725,6 +732,7 @@ void Shard::start_timers() {
 
 io::Task<std::vector<bool>> Shard::stop() {
   stopping_ = true;
+  logs_.end_cleaning();
   leaders_changed_.notify_all();
   stop_signal_.notify_all();
   for (const auto& connection : in_order_of_coming(connections_)) connection->close();

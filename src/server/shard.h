@@ -169,6 +169,9 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> open_waiting();
   io::Task<> flush();
   io::Task<> compact();
+  size_t set_cleaner_limits();
+  template <typename Value>
+  [[nodiscard]] Value now(std::string_view name, Value otherwise) const;
   io::Task<> check_isrs();
 
   Node& node_;

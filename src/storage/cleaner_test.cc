@@ -49,6 +49,19 @@ TEST(Cleaner, KeepsTheLastOfEveryKeyAndMergesSegments) {
   run.check();
 }
 
+TEST(Cleaner, RetentionBySizeGoesOnBehindAnEmptiedSegment) {
+  Compaction run(1);
+  run.config.cleanup_delete = true;
+  run.open(true);
+  for (int i = 0; i < 5; ++i) run.fill();
+  ASSERT_TRUE(run.clean().has_value());
+  const size_t segments = run.log->segment_count();
+  ASSERT_GT(segments, 3u);
+  run.config.retention_bytes = 10;
+  run.log->update_config(run.config);
+  EXPECT_EQ(run.log->delete_old_segments().value(), segments - 1);
+}
+
 // Compaction leaves offsets out at the ends of segments, too. A recovery must not take that for loss because the topic's policy is another one now.
 TEST(Cleaner, GapsOfALogThatIsNoLongerCompactedAreNoLoss) {
   Compaction run(3);

@@ -476,6 +476,7 @@ TEST_F(DirectoriesTest, MovesBetweenDirectories) {
   auto logs = manager(*directories);
   Log* source = *world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config, 0));
   append(*source, 5);
+  source->set_first_dirty_offset(3);
   Log* future = *world.loop.run(logs->get_or_create_future({"topic", 0}, 1));
   EXPECT_THAT(world.disk.names("/b"), testing::Contains(testing::EndsWith("-future")));
   auto bytes = world.loop.run(source->read_bytes({0, 1 << 20, 5, true}));
@@ -484,6 +485,7 @@ TEST_F(DirectoriesTest, MovesBetweenDirectories) {
   ASSERT_TRUE(promoted.has_value());
   EXPECT_EQ(logs->directory_of({"topic", 0}), 1);
   EXPECT_EQ(logs->find({"topic", 0})->high_watermark(), 5);
+  EXPECT_EQ(logs->find({"topic", 0})->first_dirty_offset(), 3) << "the copy is as clean";
   append(*logs->find({"topic", 0}), 1);
   EXPECT_TRUE(world.disk.exists("/b/topic-0/00000000000000000000.log"));
   EXPECT_THAT(world.disk.names("/a"), testing::Contains(testing::EndsWith("-delete")));
@@ -515,6 +517,34 @@ TEST_F(DirectoriesTest, TheLastStepOfAMove) {
   ASSERT_TRUE(later.has_value()) << later.error().text();
   EXPECT_EQ((*later)->log_end_offset(), 5);
   EXPECT_EQ(logs->directory_of({"topic", 0}), 1);
+  world.loop.run(logs->close());
+}
+
+// What is deleted from a copy goes in its time, not when the move is over; what moves is not compacted.
+TEST_F(DirectoriesTest, ACopyLosesItsDeletedFilesAndIsNotCompacted) {
+  format("/a", kDirectoryA);
+  format("/b", kDirectoryB);
+  config.segment_bytes = 2000;
+  config.cleanup_compact = true;
+  config.min_cleanable_dirty_ratio = 0;
+  config.file_delete_delay_ms = 60'000;
+  auto directories = open().value();
+  auto logs = manager(*directories);
+  Log* source = *world.loop.run(logs->get_or_create({"topic", 0}, Uuid{7, 700}, config, 0));
+  for (int i = 0; i < 100; ++i) append(*source, 1);
+  Log* future = *world.loop.run(logs->get_or_create_future({"topic", 0}, 1));
+  EXPECT_FALSE(world.loop.run(logs->clean_dirtiest()));
+  auto bytes = world.loop.run(source->read_bytes({0, 1 << 20, 100, true}));
+  ASSERT_TRUE(future->append_as_follower(*bytes, 10).has_value());
+  ASSERT_TRUE(world.loop.run(future->truncate_to(1)).has_value());
+  const auto deleted = [&] { return std::ranges::count_if(world.disk.names(future->directory()), [](const auto& name) { return name.ends_with(".deleted"); }); };
+  ASSERT_TRUE(world.loop.run(future->truncate_fully_and_start_at(7)).has_value());
+  EXPECT_GT(deleted(), 0);
+  world.loop.advance(60'001);
+  world.loop.run(logs->remove_deleted_files());
+  EXPECT_EQ(deleted(), 0);
+  ASSERT_TRUE(world.loop.run(logs->remove_future({"topic", 0})).has_value());
+  EXPECT_TRUE(world.loop.run(logs->clean_dirtiest()));
   world.loop.run(logs->close());
 }
 

@@ -420,6 +420,26 @@ TEST_F(LogTest, RetentionBySizeTimeAndLogStart) {
   EXPECT_EQ(append({})->first_offset, 40);
 }
 
+// All has expired, but there is no room for the segment that would be the next one: what is old makes it.
+TEST_F(LogTest, RetentionMakesRoomOnAFullDisk) {
+  config.segment_bytes = 3000;
+  config.file_delete_delay_ms = 0;
+  config.retention_ms = 1000;
+  log->update_config(config);
+  append_many(40, {.count = 1, .timestamp = kT0, .value_size = 500});
+  log->set_high_watermark(40);
+  world.loop.advance(2000);
+  const size_t segments = log->segment_count();
+  world.disk.fault = [](std::string_view operation, const std::string&) { return operation == "write" || operation == "open" ? io::kNoSpaceWords : nullptr; };
+  const auto deleted = log->delete_old_segments();
+  ASSERT_TRUE(deleted.has_value()) << deleted.error().describe();
+  EXPECT_EQ(*deleted, segments - 1);
+  EXPECT_FALSE(log->delete_old_segments().has_value());
+  world.disk.fault = nullptr;
+  EXPECT_EQ(*log->delete_old_segments(), 1u);
+  EXPECT_EQ(log->log_start_offset(), 40);
+}
+
 TEST_F(LogTest, ReadersKeepDeletedSegments) {
   append_many(5);
   log->set_high_watermark(5);
