@@ -614,5 +614,41 @@ TEST_F(LogTest, BytesBetween) {
   EXPECT_EQ(log->bytes_between(30, 30), 0u);
 }
 
+TEST_F(LogTest, WhoAppendsMuchHasRoomAhead) {
+  constexpr uint64_t kMiB = 1 << 20;
+  const std::string path = "/data/topic-0/00000000000000000000.log";
+  config.segment_bytes = 64 * kMiB;
+  log = open();
+  append_many(7, {.value_size = 900'000});
+  EXPECT_EQ(world.disk.reserved(path), 0u) << "small partitions are many";
+  append_many(3, {.value_size = 900'000});
+  const uint64_t ahead = world.disk.reserved(path);
+  EXPECT_GE(ahead, 15 * kMiB);
+  EXPECT_LE(ahead, 2 * log->size_bytes());
+  append_many(20, {.value_size = 900'000});
+  EXPECT_GT(world.disk.reserved(path), 30 * kMiB);
+  EXPECT_LE(world.disk.reserved(path), static_cast<uint64_t>(config.segment_bytes));
+  // Idle between two looks: it goes back. The next appends keep room again.
+  ASSERT_TRUE(log->delete_old_segments().has_value());
+  EXPECT_GT(world.disk.reserved(path), 0u);
+  ASSERT_TRUE(log->delete_old_segments().has_value());
+  EXPECT_EQ(world.disk.reserved(path), 0u);
+  append_many(40, {.value_size = 900'000});
+  EXPECT_EQ(world.disk.reserved(path), static_cast<uint64_t>(config.segment_bytes)) << "never beyond the segment";
+  // A life that ended without a word leaves its room to the next start.
+  reopen_killed();
+  EXPECT_EQ(world.disk.reserved(path), 0u);
+  EXPECT_EQ(log->log_end_offset(), 70);
+  EXPECT_EQ(bases(69).front(), 69);
+}
+
+TEST_F(LogTest, NearlyFullDisksKeepNoRoomAhead) {
+  config.segment_bytes = 64 << 20;
+  world.disk.capacity = 100 << 20;
+  log = open();
+  append_many(30, {.value_size = 900'000});
+  EXPECT_EQ(world.disk.reserved("/data/topic-0/00000000000000000000.log"), 0u);
+}
+
 }  // namespace
 }  // namespace samsa::storage

@@ -134,6 +134,7 @@ Result<size_t> Log::deletable_segments() const {
 
 Result<size_t> Log::delete_old_segments() {
   if (failure_) return fail(*failure_);
+  segments_->active().give_back_room(out_of_room());
   const auto deletable = deletable_segments();
   if (!deletable) return fail(read_failed(deletable.error()));
   size_t count = *deletable;

@@ -54,6 +54,13 @@ class Segment {
   [[nodiscard]] bool has_room(uint64_t bytes, Offset last_offset, const LogConfig& config) const;
   // Writes the closing time index entry; called when the segment is rolled or closed.
   Result<void> finish();
+  // Whoever appends much is kept room ahead for on the disk, in growing steps, behind the end of the file (see reserve_ahead). This gives it back:
+  // at once, or where nothing was appended since the last call.
+  void give_back_room(bool at_once);
+  // An earlier life may have kept room behind the end: finish() gives it back.
+  void expect_room() {
+    if (size_ >= kAheadFrom) reserved_ = UINT64_MAX;
+  }
 
   // The first batch whose last offset is >= the target; nothing if there is none.
   Result<std::optional<BatchPlace>> find(Offset target);
@@ -124,6 +131,7 @@ class Segment {
     uint32_t position;
   };
   void remember(const BatchPlace& place);
+  void reserve_ahead(io::File& file, uint64_t bytes, const LogConfig& config);
   void set_dirty(bool dirty) {
     dirty_ = dirty;
     log_.keep_open(dirty);
@@ -145,7 +153,12 @@ class Segment {
   TransactionIndex transactions_;
   uint64_t size_ = 0;
   uint64_t bytes_since_index_ = 0;
-  bool preallocated_;   // Perhaps: the file may have room behind its end.
+  static constexpr uint64_t kAheadFrom = 8 << 20;  // Bytes appended before room is kept ahead: small partitions are many.
+  bool preallocated_;          // By the setting.
+  uint64_t appended_ = 0;      // Bytes, by this object.
+  uint64_t reserved_ = 0;      // Where the room that is kept ends, as far as it is known.
+  uint64_t reserve_next_ = 0;  // The end of file from which on more is kept.
+  uint64_t idle_since_ = 0;    // appended_ at the last call of give_back_room().
   bool dirty_ = false;  // Data written since the last sync.
   bool max_known_ = false;
   TimestampEntry max_;  // Greatest timestamp and the last offset of the batch that holds it.

@@ -122,6 +122,7 @@ class TestDisk final : public io::Disk {
     std::vector<Change> changes;  // Since the last sync.
     std::set<uint64_t> cached;    // Pages that the page cache has.
     TimestampMs mtime = 0;
+    uint64_t reserved = 0;
   };
 
   class TestFile final : public io::File {
@@ -160,7 +161,12 @@ class TestDisk final : public io::Disk {
     Result<void> truncate(uint64_t size) override {
       TRY(disk_.step());
       TRY(disk_.may_fail("truncate", path_));
+      node_->reserved = 0;
       apply({0, {}, size});
+      return {};
+    }
+    Result<void> reserve(uint64_t size) override {
+      node_->reserved = std::max(node_->reserved, size);
       return {};
     }
     Result<uint64_t> size() override { return node_->bytes.size(); }
@@ -368,6 +374,8 @@ class TestDisk final : public io::Disk {
     const auto found = files_.find(path);
     return found == files_.end() ? Buffer{} : found->second->bytes;
   }
+  // Where the room that is kept for a file ends.
+  [[nodiscard]] uint64_t reserved(const std::string& path) const { return files_.at(path)->reserved; }
   void put(const std::string& path, Buffer bytes) {
     (void)create_directories(io::parent_path(path));
     auto node = std::make_shared<Node>();
