@@ -374,7 +374,12 @@ Result<Decision<AssignReplicasToDirsResponse>> Controller::assign_directories(co
           result.error_code = protocol::to_wire(ErrorCode::kNotLeaderOrFollower);
           continue;
         }
-        auto builder = change_builder(image_, configs_, *found, wanted.partition_index, *p, [&](int32_t id) { return broker_active(image_, id); });
+        PartitionImage placed = *p;
+        placed.directories.resize(p->replicas.size(), kUnassignedDirectory);
+        for (size_t i = 0; i < p->replicas.size(); ++i) {
+          if (p->replicas[i] == broker->id) placed.directories[i] = directory.id;
+        }
+        auto builder = change_builder(image_, configs_, *found, wanted.partition_index, *p, [&](int32_t id) { return broker_active(image_, id); }, &placed);
         builder.set_directory(broker->id, directory.id);
         // A directory that is not online any more takes its replica out of the ISR.
         if (!online && p->in_isr(broker->id)) {

@@ -42,12 +42,12 @@ std::function<bool(int32_t)> leader_acceptor(const MetadataImage& image, const P
 }
 
 PartitionChangeBuilder change_builder(const MetadataImage& image, const ConfigValidator& configs, const TopicImage& topic, PartitionIndex index,
-                                      const PartitionImage& partition, std::function<bool(int32_t)> broker_ok) {
+                                      const PartitionImage& partition, std::function<bool(int32_t)> broker_ok, const PartitionImage* placed) {
   PartitionChangeBuilder::Options options;
   options.metadata_version = image.metadata_version();
   options.elr = elr_enabled(image);
   if (options.elr) options.min_isr = effective_min_isr(image, configs, topic.name, partition.replicas.size());
-  options.acceptable = leader_acceptor(image, partition, std::move(broker_ok));
+  options.acceptable = leader_acceptor(image, placed != nullptr ? *placed : partition, std::move(broker_ok));
   PartitionChangeBuilder builder(partition, topic.id, index, std::move(options));
   builder.set_default_directory([&image](int32_t broker) { return default_directory(image, broker); });
   return builder;

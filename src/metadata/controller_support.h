@@ -20,8 +20,10 @@ std::function<bool(int32_t)> leader_acceptor(const MetadataImage& image, const P
 // Unfenced and not shutting down.
 bool broker_active(const MetadataImage& image, int32_t broker);
 
+// `placed`: the partition with the directories that the change gives it, where who may lead depends on these; it outlives the builder.
 PartitionChangeBuilder change_builder(const MetadataImage& image, const ConfigValidator& configs, const TopicImage& topic, PartitionIndex index,
-                                      const PartitionImage& partition, std::function<bool(int32_t)> broker_ok);
+                                      const PartitionImage& partition, std::function<bool(int32_t)> broker_ok,
+                                      const PartitionImage* placed = nullptr);
 
 // The record of a new partition: leader and ISR from the active replicas; nothing is checked.
 Buffer new_partition_record(const MetadataImage& image, const Uuid& topic, PartitionIndex index, const std::vector<int32_t>& replicas,

@@ -11,6 +11,7 @@
 #include "protocol/api/alter_configs.h"
 #include "protocol/api/alter_partition.h"
 #include "protocol/api/alter_partition_reassignments.h"
+#include "protocol/api/assign_replicas_to_dirs.h"
 #include "protocol/api/broker_heartbeat.h"
 #include "protocol/api/broker_registration.h"
 #include "protocol/api/create_partitions.h"
@@ -356,6 +357,32 @@ TEST(Controller, RegistrationIsChecked) {
   stale.broker_id = 1;
   stale.broker_epoch = epoch;
   EXPECT_EQ(f.controller.heartbeat(stale, f.context()).error().code, ErrorCode::kStaleBrokerEpoch);
+}
+
+// A directory whose id was lost has another after the restart: its partitions are led again once the broker has said where they lie.
+TEST(Controller, PartitionsOfADirectoryWithANewIdAreLedAgain) {
+  Fixture f;
+  f.add_broker(1);
+  ASSERT_EQ(f.create("t", 1, 1).topics[0].error_code, 0);
+  const Uuid topic = f.controller.image().topic("t")->id;
+  f.now += 20s;
+  f.apply(f.controller.fence_expired(f.context()));
+  auto again = f.registration(1, 2);
+  again.log_dirs = {Uuid{88, 1}};
+  const int64_t epoch = f.take(f.controller.register_broker(again, f.context())).broker_epoch;
+  EXPECT_FALSE(f.beat(1, epoch, false).is_fenced);
+  EXPECT_EQ(f.controller.image().topic("t")->partition(0)->leader, kNoLeader);
+  AssignReplicasToDirsRequest request;
+  request.broker_id = 1;
+  request.broker_epoch = epoch;
+  auto& directory = request.directories.emplace_back();
+  directory.id = Uuid{88, 1};
+  auto& placed = directory.topics.emplace_back();
+  placed.topic_id = topic;
+  placed.partitions.emplace_back().partition_index = 0;
+  f.take(f.controller.assign_directories(request, f.context()));
+  EXPECT_EQ(f.controller.image().topic("t")->partition(0)->leader, 1);
+  EXPECT_EQ(f.controller.image().topic("t")->partition(0)->directory_of(1), (Uuid{88, 1}));
 }
 
 TEST(Controller, SessionsRunOut) {

@@ -18,6 +18,11 @@ namespace samsa::storage {
 io::Task<Result<void>> Log::truncate_to(Offset offset) {
   if (failure_) co_return fail(*failure_);
   std::optional<Offset>& unsynced = segments_->unsynced_cut;
+  const Offset from = std::min(offset, unsynced.value_or(offset));
+  const auto not_durable = [&](Error error) {
+    unsynced = std::min(from, unsynced.value_or(from));
+    return fail(failed(std::move(error)));
+  };
   if (offset >= log_end_offset_) {
     // An epoch that was begun here as its leader and got no record: no other log knows of it.
     epochs_->truncate_from_end(log_end_offset_);
@@ -28,11 +33,10 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
     SAMSA_LOG_INFO("{}: truncating from {} to {}", directory_, log_end_offset_, offset);
     ++truncations_;
     end_cleaning();
-    unsynced = std::min(offset, unsynced.value_or(offset));
     const size_t holder = segments_->index_of(offset);
     auto removed = remove_segments(segments_->take(holder + 1, segments_->size()), false);
-    if (!removed) co_return fail(failed(std::move(removed).error()));
-    if (auto cut = segments_->active().truncate_to(offset); !cut) co_return fail(failed(std::move(cut).error()));
+    if (!removed) co_return not_durable(std::move(removed).error());
+    if (auto cut = segments_->active().truncate_to(offset); !cut) co_return not_durable(std::move(cut).error());
     log_end_offset_ = offset;
     log_start_offset_ = std::min(log_start_offset_, offset);
     recovery_point_ = std::min(recovery_point_, offset);
@@ -43,14 +47,13 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
     synced_.notify_all();
     auto reloaded = producers_->reload(log_start_offset_, offset, context_.loop.wall_ms());
     if (reloaded) reloaded = co_await replay_producers(context_.loop, *producers_, *segments_, offset);
-    if (!reloaded) co_return fail(failed(std::move(reloaded).error()));
+    if (!reloaded) co_return not_durable(std::move(reloaded).error());
     producers_->set_end_offset(offset);
     directory_dirty_ = true;
   }
   auto held = co_await flushing_.lock(context_.loop);
   const uint64_t truncations = truncations_;
-  auto synced = unsynced ? co_await sync_range(*unsynced, true) : Result<void>();  // A flush may have done it.
-  if (!synced) co_return fail(failed(std::move(synced).error()));
+  if (auto synced = co_await sync_range(from, true); !synced) co_return not_durable(std::move(synced).error());
   if (truncations == truncations_) unsynced.reset();
   co_return Result<void>();
 }
@@ -84,14 +87,16 @@ io::Task<Result<void>> Log::truncate_fully_and_start_at(Offset offset) {
   epochs_->clear();
   log_start_offset_ = log_end_offset_ = high_watermark_ = offset;
   recovery_point_ = durable_offset_ = offset;
-  segments_->unsynced_cut = offset;
   synced_.notify_all();
   auto held = co_await flushing_.lock(context_.loop);
   directory_dirty_ = true;
   const uint64_t truncations = truncations_;
   auto synced = co_await sync_range(offset, true);
   if (synced) synced = co_await epochs_->write();
-  if (!synced) co_return fail(failed(std::move(synced).error()));
+  if (!synced) {
+    segments_->unsynced_cut = offset;
+    co_return fail(failed(std::move(synced).error()));
+  }
   if (truncations == truncations_) segments_->unsynced_cut.reset();
   co_return Result<void>();
 }
