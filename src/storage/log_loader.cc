@@ -385,7 +385,6 @@ io::Task<Result<bool>> Loader::recover_segment(size_t index, Offset trusted_belo
   } else {
     segment.set_size(good);
   }
-  segment.expect_room();
   auto written = segment.finish();
   if (written && !tail) written = co_await segment.sync();
   if (!written && io::is_no_space(written.error())) loaded_.recovery_point = std::min(loaded_.recovery_point, segment.base_offset());

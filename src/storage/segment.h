@@ -57,10 +57,6 @@ class Segment {
   // Whoever appends much is kept room ahead for on the disk, in growing steps, behind the end of the file (see reserve_ahead). This gives it back:
   // at once, or where nothing was appended since the last call.
   void give_back_room(bool at_once);
-  // An earlier life may have kept room behind the end: finish() gives it back.
-  void expect_room() {
-    if (size_ >= kAheadFrom) reserved_ = UINT64_MAX;
-  }
 
   // The first batch whose last offset is >= the target; nothing if there is none.
   Result<std::optional<BatchPlace>> find(Offset target);
@@ -85,7 +81,11 @@ class Segment {
   Result<void> clear_indexes();
   // Indexes a batch that is already in the file; position ascending.
   Result<void> index_batch(const BatchPlace& place, const LogConfig& config);
-  void set_size(uint64_t bytes) { size_ = bytes; }
+  // Of a file that was read through to its end. An earlier life may have kept room behind that: finish() gives it back.
+  void set_size(uint64_t bytes) {
+    size_ = bytes;
+    if (size_ >= kAheadFrom) reserved_ = UINT64_MAX;
+  }
   // Indexing goes on at `position`, with what the (cut) indexes still hold.
   void restart_indexing(uint64_t position);
 
