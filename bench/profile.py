@@ -2,7 +2,7 @@
 """Where the hot roads spend their work: one node with one shard, one scenario at a time.
 
     bench/profile.py instructions [scenario...]     instructions per request by callgrind, and the functions that cost most
-    bench/profile.py flame [scenario...]            flame graphs of the CPU's time by perf, as SVG, into build/profile/
+    bench/profile.py flame [scenario...]            flame graphs of the CPU's time by perf, as SVG, into build/profile/, and the share of each call
     bench/profile.py --list
 
 SAMSA_BIN names another binary than build/release/samsa, WIRELOAD another load generator than build/release/wireload. Instructions are of
@@ -33,10 +33,11 @@ WIRELOAD = Path(os.environ.get("WIRELOAD", ROOT / "build" / "release" / "wireloa
 SCENARIOS = {
     "produce-small": ("produce", 400, 2000, {"size": 100, "batch": 100, "inflight": 1, "acks": -1}),
     "produce-16k": ("produce", 400, 2000, {"size": 1024, "batch": 16384, "inflight": 1, "acks": -1}),
+    "produce-100b": ("produce", 100, 500, {"size": 100, "batch": 131072, "inflight": 1, "acks": -1}),
     "produce-128k": ("produce", 100, 500, {"size": 1024, "batch": 131072, "inflight": 1, "acks": -1}),
     "produce-spread": ("produce", 400, 2000, {"size": 100, "batch": 100, "inflight": 1, "acks": -1, "spread": 1}),
     "consume": ("consume", 20_000, 20_000, {}),
-    "tail": ("tail", 0, 1000, {"size": 100, "rate": 500}),
+    "tail": ("tail", 0, 1000, {"size": 1024, "rate": 1000}),
 }
 
 
@@ -187,6 +188,21 @@ def flame_svg(stacks, title, width=1200, row=17):
     return "\n".join(out) + "\n</svg>\n"
 
 
+CALLS = {"pwritev": "write to the log", "sendfile": "sendfile", "sendmsg": "send", "recv": "receive", "epoll_wait": "poll", "pread": "read the log",
+         "write": "wake another thread"}
+
+
+def shares(stacks):
+    """{what: share of the samples}: by the system call that a stack is in; what is in none is the node's own code."""
+    found = collections.Counter()
+    for stack, count in stacks.items():
+        call = next((said for name, said in CALLS.items() if any(re.match(rf"(__x64_sys_|ksys_|__sys_|do_|__libc_|__GI___?)?{name}", frame) for frame in stack)),
+                    "the node's own code")
+        found[call] += count
+    total = sum(found.values())
+    return {what: count / total for what, count in found.most_common()}
+
+
 def flame(scenario, seconds):
     OUT.mkdir(parents=True, exist_ok=True)
     mode, _, _, options = SCENARIOS[scenario]
@@ -200,9 +216,9 @@ def flame(scenario, seconds):
         until = time.monotonic() + seconds
         while time.monotonic() < until:  # Several requests under way, so that it is the work that shows and not the waiting.
             if mode == "consume":
-                wireload(node, mode, TOPIC, records=40_000)
+                wireload(node, mode, TOPIC, again=1, seconds=seconds)
             else:
-                wireload(node, mode, TOPIC, **({"seconds": seconds} | options | ({"inflight": 8} if mode == "produce" else {})))
+                wireload(node, mode, TOPIC, **({"seconds": seconds} | options | ({"inflight": 5} if mode == "produce" else {})))
         record.wait(60)
     finally:
         node.destroy()
@@ -210,7 +226,7 @@ def flame(scenario, seconds):
     svg = OUT / f"{scenario}.svg"
     svg.write_text(flame_svg(stacks, f"samsa, {scenario}: CPU time of the node"))
     data.unlink()
-    print(f"{svg}: {sum(stacks.values())} samples")
+    print(f"{svg}: {sum(stacks.values())} samples; " + ", ".join(f"{what} {share:.0%}" for what, share in shares(stacks).items()))
 
 
 def main():
