@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "io/real/patience.h"
 #include "io/work.h"
 
 namespace samsa::io::real {
@@ -296,7 +297,13 @@ Result<std::unique_ptr<FileLock>> RealDisk::lock(const std::string& path) {
   struct flock whole{};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
-  if (::fcntl(fd, F_OFD_SETLK, &whole) < 0) {
+  int error = 0;
+  const auto taken = [&] {
+    error = ::fcntl(fd, F_OFD_SETLK, &whole) < 0 ? errno : 0;
+    return error != EAGAIN && error != EACCES;  // Else somebody holds it.
+  };
+  if (!succeeds_soon(taken) || error != 0) {
+    errno = error;
     if (errno == EAGAIN || errno == EACCES) return fail(ErrorCode::kOperationNotAttempted, "cannot lock " + path + ": another process or program part holds it");
     return system_failure("lock", path);
   }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "io/real/patience.h"
 #include "io/real/socket.h"
 #include "io/real/stream.h"
 #include "io/sync.h"
@@ -144,7 +145,11 @@ Result<std::unique_ptr<Listener>> RealNetwork::listen(const Address& address) {
   }
   int error = 0;
   for (const auto& candidate : candidates) {
-    const int fd = listen_on(candidate, address.host.empty(), buffers_);
+    int fd = -1;
+    succeeds_soon([&] {
+      fd = listen_on(candidate, address.host.empty(), buffers_);
+      return fd != -EADDRINUSE;
+    });
     if (fd >= 0) {
       Address bound = local_address(fd);
       if (!address.host.empty()) bound.host = address.host;
