@@ -189,7 +189,7 @@ def flame_svg(stacks, title, width=1200, row=17):
 
 
 CALLS = {"pwritev": "write to the log", "sendfile": "sendfile", "sendmsg": "send", "recv": "receive", "epoll_wait": "poll", "pread": "read the log",
-         "write": "wake another thread"}
+         "ksys_write": "wake another thread"}
 
 
 def shares(stacks):
