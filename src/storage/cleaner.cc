@@ -19,6 +19,13 @@ constexpr size_t kLeastPiece = 4096;  // Read or written at once.
 constexpr double kLeastPause = 0.05;  // Seconds; less is not worth a timer.
 constexpr double kLongestPause = 1;   // The rate is looked up again after it.
 
+// The batch as it is, or as batches of the current format in `converted`.
+Result<Bytes> in_current_format(Bytes batch, Buffer& converted) {
+  if (protocol::BatchHeader(batch.data()).magic() >= protocol::kMagicV2) return batch;
+  TRY_ASSIGN(converted, protocol::up_convert(batch, kNoLeaderEpoch));
+  return Bytes(converted);
+}
+
 uint64_t index_bytes(Segment& segment) {
   return segment.offsets().file().count() * OffsetIndex::kEntrySize + segment.times().file().count() * TimeIndex::kEntrySize;
 }
@@ -189,11 +196,7 @@ io::Task<Result<void>> LogCleaner::build_map(const Cleanable& range) {
         const protocol::BatchHeader header(walked->bytes.data());
         if (header.base_offset() >= range.first_uncleanable) co_return Result<void>();
         Buffer converted;
-        Bytes bytes = walked->bytes;
-        if (header.magic() < protocol::kMagicV2) {
-          CO_TRY_ASSIGN(converted, protocol::up_convert(bytes, kNoLeaderEpoch));
-          bytes = converted;
-        }
+        CO_TRY_ASSIGN(const Bytes bytes, in_current_format(walked->bytes, converted));
         protocol::BatchIterator batches(bytes);
         for (;;) {
           CO_TRY_ASSIGN(const auto batch, batches.next());
@@ -309,11 +312,7 @@ io::Task<Result<void>> LogCleaner::copy_segment(Segment& source, Transactions& t
       if (slice.is_over()) co_await slice.pause();
       stats_.bytes_read += walked->bytes.size();
       Buffer converted;
-      Bytes bytes = walked->bytes;
-      if (protocol::BatchHeader(bytes.data()).magic() < protocol::kMagicV2) {
-        CO_TRY_ASSIGN(converted, protocol::up_convert(bytes, kNoLeaderEpoch));
-        bytes = converted;
-      }
+      CO_TRY_ASSIGN(const Bytes bytes, in_current_format(walked->bytes, converted));
       protocol::BatchIterator batches(bytes);
       for (;;) {
         CO_TRY_ASSIGN(const auto batch, batches.next());
