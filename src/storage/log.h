@@ -305,6 +305,7 @@ class Log {
   Result<void> roll_at(Offset base);
   Result<void> store_topic_id();
   Error failed(Error error);
+  Result<void> may_append();
   // The same for what went wrong while reading: a device that fails, and neither damaged content nor a lack of handles or memory.
   Error read_failed(Error error) { return io::is_device_error(error) ? failed(std::move(error)) : error; }
 

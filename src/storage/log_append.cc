@@ -48,17 +48,18 @@ protocol::ProduceRules rules_of(const LogConfig& config, const LeaderAppend& opt
   return rules;
 }
 
-// See truncate_to().
-Error cut_not_durable(const std::string& directory) { return io::storage_error("sync the end of", directory, io::kNoSpaceWords); }
-
 }  // namespace
 
-Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend& options) {
+// Whether anything may be written: the log has not failed, and what was cut stays cut whatever happens (see truncate_to()).
+Result<void> Log::may_append() {
   if (failure_) return fail(*failure_);
-  if (segments_->unsynced_cut) {
-    if (!std::exchange(flush_running_, true)) background_.spawn(flush_in_background());
-    return fail(cut_not_durable(directory_));
-  }
+  if (!segments_->unsynced_cut) return {};
+  if (!std::exchange(flush_running_, true)) background_.spawn(flush_in_background());
+  return fail(io::storage_error("sync the end of", directory_, io::kNoSpaceWords));
+}
+
+Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend& options) {
+  TRY(may_append());
   if (space_ != nullptr && options.origin == AppendOrigin::kClient && space_->refuses(batch.size())) {
     return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: the disk is nearly full", directory_));
   }
@@ -138,11 +139,7 @@ Result<std::optional<AppendInfo>> Log::check_producer(const protocol::BatchView&
 bool Log::out_of_room() const { return space_ != nullptr && space_->full(); }
 
 Result<AppendInfo> Log::append_as_follower(Bytes batches, LeaderEpoch leader_epoch) {
-  if (failure_) return fail(*failure_);
-  if (segments_->unsynced_cut) {
-    if (!std::exchange(flush_running_, true)) background_.spawn(flush_in_background());
-    return fail(cut_not_durable(directory_));
-  }
+  TRY(may_append());
   // All is checked before anything is written.
   std::vector<protocol::BatchView> views;
   protocol::BatchIterator iterator(batches);
