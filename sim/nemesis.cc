@@ -223,7 +223,11 @@ bool Nemesis::strike_disk(FaultKind kind, size_t victim) {
   auto& machine = *member.machine;
   if (kind == FaultKind::kSlowDisk) {
     world().faults().slow_sync = 0.1;
-    after(500ms, 6s, [this] { world().faults().slow_sync = calm_.slow_sync; });
+    world().faults().standing_write = 0.5;
+    after(500ms, 6s, [this] {
+      world().faults().slow_sync = calm_.slow_sync;
+      world().faults().standing_write = calm_.standing_write;
+    });
     return true;
   }
   if (kind == FaultKind::kDiskFull) {  // The process may end of it.

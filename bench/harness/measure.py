@@ -84,15 +84,18 @@ def run_stage(stage, rows, rounds, kinds, found):
 def run(rows, rounds, kinds, so_far):
     """`so_far` is called with what was found after each stage."""
     found = Found()
+    realtime = loads.realtime
     stages = {}
     for row in rows:
         stages.setdefault(row.stage, []).append(row)
     for stage, members in stages.items():
         print(f"{stage}", file=sys.stderr, flush=True)
+        loads.realtime = realtime or stage.realtime
         try:
             run_stage(stage, members, rounds, kinds, found)
         except Exception as error:
             found.failures.append(f"{stage}: {error}")
             traceback.print_exc()
+        loads.realtime = realtime
         so_far(found)
     return found

@@ -5,7 +5,8 @@
         return volume(side.wire("produce", side.topic(), records=200_000, acks=1))
 
 The unit says which way is better: a measure that ends in "/s" is better when greater, every other when less. Rows with the same `stage` run
-on the same pair of brokers. `stage=alone(...)`: the row starts and ends brokers itself and gets a side that is not started.
+on the same pair of brokers. `stage=stage(alone=True)`: the row starts and ends brokers itself and gets a side that is not started; `realtime`:
+brokers and loads run with real-time scheduling, as if what else the machine does were done elsewhere.
 """
 from dataclasses import dataclass, field
 
@@ -16,11 +17,12 @@ class Stage:
     synced: bool = False
     properties: tuple = ()
     alone: bool = False
+    realtime: bool = False
 
 
-def stage(nodes=1, synced=False, alone=False, **properties):
+def stage(nodes=1, synced=False, alone=False, realtime=False, **properties):
     """`properties`: server settings, with __ for the dots."""
-    return Stage(nodes, synced, tuple(sorted((key.replace("__", "."), str(value)) for key, value in properties.items())), alone)
+    return Stage(nodes, synced, tuple(sorted((key.replace("__", "."), str(value)) for key, value in properties.items())), alone, realtime)
 
 
 @dataclass

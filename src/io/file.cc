@@ -51,7 +51,7 @@ Task<Result<void>> write_file_atomically_async(Disk& disk, std::string path, std
   CO_TRY_ASSIGN(auto file, disk.open(temporary, OpenMode::kCreateTruncate));
   CO_TRY(file->write_at(as_bytes(content), 0));
   CO_TRY(co_await file->sync());
-  CO_TRY(disk.rename(temporary, path));
+  CO_TRY(co_await disk.rename_async(temporary, path));
   co_return co_await disk.sync_directory_async(parent_path(path));
 }
 

@@ -1,8 +1,9 @@
 // File and Disk: all that Samsa does with storage. Real: io/real/disk.h. Simulated: io/sim/disk.h, which loses what was not
 // synced, tears sectors, fails and fills up.
 //
-// Writes go to the page cache at once, on the loop's thread; sync and cold reads have awaitable forms that run on a small pool of
-// threads. The synchronous reads may block and are for start, recovery, indexes and small warm reads.
+// Writes go to the page cache at once, on the loop's thread, unless the system lets such writes stand (File::writes_stand); sync and cold reads
+// have awaitable forms that run on a small pool of threads. The synchronous reads may block and are for start, recovery, indexes and small warm
+// reads.
 // Errors: KAFKA_STORAGE_ERROR with path, operation and the system's words; a full disk carries ErrorCode::kKafkaStorageError too and
 // `is_no_space` answers for it; a missing file is RESOURCE_NOT_FOUND.
 #pragma once
@@ -29,10 +30,17 @@ class File {
   // Writes all the pieces one after the other from `offset`, to the page cache.
   virtual Result<void> write_at(std::span<const Bytes> pieces, uint64_t offset) = 0;
   Result<void> write_at(Bytes bytes, uint64_t offset) { return write_at(std::span<const Bytes>(&bytes, 1), offset); }
+  // The same on the disk's threads. Until it resumes, `bytes` must stay and nobody else may change the file.
+  virtual Task<Result<void>> write_at_async(Bytes bytes, uint64_t offset) { co_return write_at(bytes, offset); }
+  // Whether a write of so many bytes is better not made on the loop: large ones stood in the system for milliseconds a moment ago (write-back
+  // holds the file's map, too much is dirty, the device is slow).
+  [[nodiscard]] virtual bool writes_stand(size_t /*bytes*/) const { return false; }
   virtual Result<void> truncate(uint64_t size) = 0;
   // Keeps room on the disk up to `size` bytes from the file's start, for what will be written; its size stays. truncate() gives back what lies
   // behind the end. Where the file system cannot, nothing happens.
   virtual Result<void> reserve(uint64_t /*size*/) { return {}; }
+  // The same on the disk's threads. Writes to the file, and truncations, may stand meanwhile.
+  virtual Task<Result<void>> reserve_async(uint64_t size) { co_return reserve(size); }
   virtual Result<uint64_t> size() = 0;
   // Makes what was written durable (fdatasync). After an error nothing may be assumed of what was written since the last sync.
   virtual Task<Result<void>> sync() = 0;
@@ -95,7 +103,8 @@ class Disk {
   virtual Result<void> remove_tree(const std::string& path) = 0;
   virtual Result<void> sync_directory(const std::string& path) = 0;
   // The same without stopping the loop meanwhile: to remove a large file takes as long as the system needs for its cached pages, up to
-  // half a second for 1 GiB.
+  // half a second for 1 GiB; a small one too may have to wait for the device (mounted with `discard`).
+  virtual Task<Result<void>> rename_async(std::string from, std::string to) { co_return rename(from, to); }
   virtual Task<Result<void>> remove_file_async(std::string path) { co_return remove_file(path); }
   virtual Task<Result<void>> remove_tree_async(std::string path) { co_return remove_tree(path); }
   virtual Task<Result<void>> sync_directory_async(std::string path) { co_return sync_directory(path); }

@@ -130,6 +130,10 @@ class Partition : public std::enable_shared_from_this<Partition> {
   // Appends one batch; the bytes are patched in place. Errors: those of Log::append_as_leader, NOT_LEADER_OR_FOLLOWER,
   // NOT_ENOUGH_REPLICAS.
   Result<storage::AppendInfo> append(MutableBytes batch, const AppendOptions& options);
+  // The same for when appends stand (appends_stand): the write is made by the disk's threads, one after the other in the order of the calls.
+  io::Task<Result<storage::AppendInfo>> append_async(MutableBytes batch, AppendOptions options);
+  // Whether an append of so many bytes must be made so: it would keep the loop, or others are under way that were here before.
+  [[nodiscard]] bool appends_stand(size_t bytes) const { return appends_under_way_ > 0 || log_.appends_stand(bytes); }
   // Resumes when everything up to `last_offset` is committed (and synced, where the topic is durable). NOT_LEADER_OR_FOLLOWER when the
   // leadership of `epoch` ends before, REQUEST_TIMED_OUT at the deadline, NOT_ENOUGH_REPLICAS_AFTER_APPEND when the ISR shrank.
   io::Task<Result<void>> wait_committed(Offset last_offset, LeaderEpoch epoch, io::MonoTime deadline);
@@ -161,7 +165,7 @@ class Partition : public std::enable_shared_from_this<Partition> {
   io::Task<Result<bool>> truncate_to_leader(storage::EpochEndOffset end, LeaderEpoch epoch);
   // Cuts everything at and above `offset`; or with `fully` removes all and starts again there.
   io::Task<Result<void>> truncate(Offset offset, bool fully, LeaderEpoch epoch);
-  // Held while the log is truncated; whoever changes the role or removes the log takes it first.
+  // Held while the log is truncated or an append is written elsewhere; whoever changes the role or removes the log takes it first.
   [[nodiscard]] io::Mutex& changing() { return changing_; }
 
   // ---- Read
@@ -209,6 +213,8 @@ class Partition : public std::enable_shared_from_this<Partition> {
   void advance_high_watermark();
   void wake_watches(bool committed_moved, bool end_moved);
   void wake_gone();
+  Result<storage::LeaderAppend> admit(const AppendOptions& options);
+  Result<storage::AppendInfo> appended(Result<storage::AppendInfo> info, size_t bytes);
   void count_append(const Result<storage::AppendInfo>& info, size_t bytes);
   io::Task<> sync_then_advance(std::shared_ptr<Partition> self);
 
@@ -227,6 +233,7 @@ class Partition : public std::enable_shared_from_this<Partition> {
   uint64_t proposals_ = 0;
   IsrHost* host_;
   io::Mutex changing_;
+  size_t appends_under_way_ = 0;  // append_async(): waiting for its turn, or in it.
   std::vector<Follower> followers_;  // The other replicas, while leader.
   int32_t min_isr_ = 1;
   Offset last_stable_ = 0;   // As the watches were last told.

@@ -17,7 +17,8 @@ bool Partition::at_min_isr() const {
   return isr_.size() == std::min<size_t>(static_cast<size_t>(std::max(min_isr_, 1)), replica_count_);
 }
 
-Result<storage::AppendInfo> Partition::append(MutableBytes batch, const AppendOptions& options) {
+// What the log is told, where this replica may append now.
+Result<storage::LeaderAppend> Partition::admit(const AppendOptions& options) {
   TRY(check_role(kNoLeaderEpoch, true));
   if (metrics_) metrics_->mark(&metrics::TopicMetrics::total_produce_requests);
   if (options.acks == -1 && below_min_isr()) {
@@ -28,11 +29,31 @@ Result<storage::AppendInfo> Partition::append(MutableBytes batch, const AppendOp
   }
   storage::LeaderAppend append = options.log;
   append.leader_epoch = leader_epoch_;
-  auto info = log_.append_as_leader(batch, append);
-  if (metrics_) count_append(info, batch.size());
-  if (!info) return info;
-  if (!info->duplicate) log_advanced();
+  return append;
+}
+
+Result<storage::AppendInfo> Partition::appended(Result<storage::AppendInfo> info, size_t bytes) {
+  if (metrics_) count_append(info, bytes);
+  if (info && !info->duplicate) log_advanced();
   return info;
+}
+
+Result<storage::AppendInfo> Partition::append(MutableBytes batch, const AppendOptions& options) {
+  TRY_ASSIGN(const auto append, admit(options));
+  return appended(log_.append_as_leader(batch, append), batch.size());
+}
+
+io::Task<Result<storage::AppendInfo>> Partition::append_async(MutableBytes batch, AppendOptions options) {
+  const auto self = shared_from_this();
+  struct UnderWay {
+    explicit UnderWay(size_t& count) : count(count) { ++count; }
+    UnderWay(const UnderWay&) = delete;
+    ~UnderWay() { --count; }
+    size_t& count;
+  } const under_way(appends_under_way_);
+  const auto held = co_await changing_.lock(loop_);
+  CO_TRY_ASSIGN(const auto append, admit(options));
+  co_return appended(co_await log_.append_as_leader_async(batch, append), batch.size());
 }
 
 void Partition::count_append(const Result<storage::AppendInfo>& info, size_t bytes) {

@@ -1,5 +1,6 @@
 #include "server/append_turns.h"
 
+#include <cctype>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -15,7 +16,12 @@ class AppendTurnsTest : public testing::Test {
  protected:
   void start(uint64_t connection, uint64_t bytes, char name) {
     const auto request = [](AppendTurnsTest& test, uint64_t from, uint64_t size, char said) -> io::Task<> {
-      if (test.turns_.must_wait(from, size)) co_await test.turns_.wait(from, size);
+      AppendTurns::Turn turn(test.turns_, from);
+      if (turn.must_wait(size)) co_await turn.wait(size);
+      if (said == std::toupper(said)) {  // Its append takes a while.
+        turn.hold();
+        co_await io::sleep_for(test.loop(), std::chrono::milliseconds(5));
+      }
       test.appended_ += said;
     };
     ++started_;
@@ -51,6 +57,21 @@ TEST_F(AppendTurnsTest, AConnectionKeepsItsOrder) {
   EXPECT_EQ(appended_, "ad");
   EXPECT_TRUE(world_.run_until([this] { return appended_.size() == started_; }, std::chrono::seconds(1)));
   EXPECT_EQ(appended_, "adbcef");
+}
+
+// Capitals take a while: those of the same connection wait, others pass.
+TEST_F(AppendTurnsTest, WhatTakesAWhileHoldsItsConnectionOnly) {
+  start(1, 16 << 10, 'A');
+  start(1, 100, 'b');
+  start(1, 100, 'C');
+  start(2, 100, 'x');
+  start(1, 100, 'd');
+  start(3, 100, 'y');
+  EXPECT_EQ(appended_, "xy");
+  EXPECT_TRUE(world_.run_until([this] { return appended_.size() == started_; }, std::chrono::seconds(1)));
+  EXPECT_EQ(appended_, "xyAbCd");
+  start(1, 100, 'e');
+  EXPECT_EQ(appended_, "xyAbCde");
 }
 
 TEST_F(AppendTurnsTest, ModestRequestsOfOneRoundShareIt) {
@@ -97,7 +118,8 @@ TEST(AppendTurnsOfALoop, OneLargeAppendATurnAndNewcomersComeBetween) {
   AppendTurns turns(loop);
   std::string appended;
   const auto request = [&](uint64_t connection, uint64_t bytes, char name) -> io::Task<> {
-    if (turns.must_wait(connection, bytes)) co_await turns.wait(connection, bytes);
+    AppendTurns::Turn turn(turns, connection);
+    if (turn.must_wait(bytes)) co_await turn.wait(bytes);
     appended += name;
   };
   // A newcomer in every round, as long as large ones wait.

@@ -7,7 +7,8 @@ io::Task<Result<coordinator::Appended>> PartitionLog::append(Buffer batch) {
   replication::AppendOptions options;
   options.acks = -1;
   options.log.origin = batch.size() > 22 && (batch[22] & 0x20) != 0 ? storage::AppendOrigin::kMarker : storage::AppendOrigin::kCoordinator;
-  CO_TRY_ASSIGN(const auto info, partition_->append(batch, options));
+  CO_TRY_ASSIGN(const auto info, partition_->appends_stand(batch.size()) ? co_await partition_->append_async(batch, options)
+                                                                         : partition_->append(batch, options));
   co_return coordinator::Appended{info.first_offset, info.last_offset};
 }
 

@@ -33,6 +33,8 @@ class PooledFile {
   // The file has (or gets) another name; an open handle stays good.
   void set_path(std::string path) { path_ = std::move(path); }
   [[nodiscard]] bool is_open() const { return file_ != nullptr; }
+  // The open file without using it; null: it is not open.
+  [[nodiscard]] const io::File* peek() const { return file_.get(); }
   // Whether it stays open while it is idle: something was written and not synced. The system may forget a write that fails while nobody has the
   // file open.
   void keep_open(bool keep) { kept_ = keep; }

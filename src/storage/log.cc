@@ -196,6 +196,7 @@ io::Task<Result<void>> Log::begin_close() {
   closed_ = true;
   end_cleaning();
   auto held = co_await cleaning_.lock(context_.loop);
+  while (writing_) co_await wrote_.wait(context_.loop);
   co_await background_.join();
   if (failure_) co_return fail(*failure_);
   CO_TRY(segments_->active().finish());
@@ -219,6 +220,7 @@ io::Task<> Log::abandon() {
   end_cleaning();
   synced_.notify_all();
   auto held = co_await cleaning_.lock(context_.loop);
+  while (writing_) co_await wrote_.wait(context_.loop);
   co_await background_.join();
   for (const auto& segment : segments_->all()) segment->close_files();
 }

@@ -3,7 +3,7 @@
 // Invariants: offsets only grow; recovery_point <= log_end_offset; high_watermark in [log start, log end]; everything below the
 // recovery point is synced, with indexes and epochs;
 // a batch lies wholly in one segment; what is acknowledged is in the page cache (LogConfig::durable: on disk).
-// Owner: one shard; all calls on its loop. Appends are synchronous. Tasks may suspend; the Log must outlive them (close() waits).
+// Owner: one shard; all calls on its loop. Appends are synchronous but for append_as_leader_async(). Tasks may suspend; the Log must outlive them (close() waits).
 // Formats: docs/formats/log.md. Retention, roll and recovery rules are those of Apache Kafka 4.3.
 #pragma once
 
@@ -173,6 +173,11 @@ class Log {
   // UNSUPPORTED_COMPRESSION_TYPE, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
   // TRANSACTION_COORDINATOR_FENCED, KAFKA_STORAGE_ERROR (then nothing of the batch is visible).
   Result<AppendInfo> append_as_leader(MutableBytes batch, const LeaderAppend& options);
+  // The same with the write on the disk's threads, for when appends stand. Until it resumes the batch must stay, and who else would append, cut or
+  // change the role waits (replication::Partition sees to that); reads, syncs, retention and close() may go on.
+  io::Task<Result<AppendInfo>> append_as_leader_async(MutableBytes batch, LeaderAppend options);
+  // Whether an append of so many bytes may stand in the system (io::File::writes_stand) or behind another one's write.
+  [[nodiscard]] bool appends_stand(size_t bytes) const;
   // Whether the disk has no room but its reserve: what a leader or another directory sends is not taken then.
   [[nodiscard]] bool out_of_room() const;
   // Appends whole batches as the leader sent them, offsets kept; a partial batch at the end is dropped. Offsets must be at or after
@@ -298,10 +303,12 @@ class Log {
   // log_append.cc
   struct Checked;
   Result<void> check_record_data(MutableBytes batch, const LeaderAppend& options, Checked& checked);
+  Result<AppendInfo> begin_append(MutableBytes batch, const LeaderAppend& options, Checked& checked);
   Result<std::optional<AppendInfo>> check_producer(const protocol::BatchView& batch, const LeaderAppend& options) const;
   [[nodiscard]] Result<bool> must_roll(uint64_t bytes, Offset last_offset, TimestampMs max_timestamp) const;
   Result<void> write_batches(Bytes batches, std::span<BatchPlace> places);
   Result<void> after_write(const protocol::BatchView& batch);
+  io::Task<> keep_room(std::shared_ptr<Segment> segment, uint64_t end);
   Result<void> roll_at(Offset base);
   Result<void> store_topic_id();
   Error failed(Error error);
@@ -352,6 +359,8 @@ class Log {
   bool name_durable_ = false;    // The directory's own name was synced in its parent.
   SpaceLeft* space_ = nullptr;
   bool closed_ = false;
+  bool writing_ = false;          // append_as_leader_async() is in its write.
+  io::Signal wrote_;
   uint64_t cleanings_ended_ = 0;  // Counts end_cleaning().
   std::optional<Error> failure_;  // A write or sync failed: nothing more is written.
 

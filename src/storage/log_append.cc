@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "protocol/batch_validation.h"
 #include "storage/leader_epoch_cache.h"
@@ -58,12 +59,13 @@ Result<void> Log::may_append() {
   return fail(io::storage_error("sync the end of", directory_, io::kNoSpaceWords));
 }
 
-Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend& options) {
+// All that comes before the write. `checked` says what is to be written; nothing where the info is that of a repeated batch.
+Result<AppendInfo> Log::begin_append(MutableBytes batch, const LeaderAppend& options, Checked& checked) {
+  SAMSA_ASSERT(!writing_, "an append beside one that is being written");
   TRY(may_append());
   if (space_ != nullptr && options.origin == AppendOrigin::kClient && space_->refuses(batch.size())) {
     return fail(ErrorCode::kKafkaStorageError, fmt::format("{}: the disk is nearly full", directory_));
   }
-  Checked checked;
   const auto sound = check_record_data(batch, options, checked);
   scratch_->shrink(kKeptScratch);
   TRY(sound);
@@ -78,11 +80,37 @@ Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend&
                   static_cast<uint32_t>(view.size())};
   TRY_ASSIGN(info.rolled, must_roll(info.bytes, info.last_offset, info.max_timestamp));
   if (info.rolled) TRY(roll_at(info.first_offset));
-  BatchPlace place{info.first_offset, info.last_offset, 0, info.bytes, info.max_timestamp};
-  TRY(write_batches(view.bytes(), {&place, 1}));
-  TRY(after_write(view));
   return info;
 }
+
+Result<AppendInfo> Log::append_as_leader(MutableBytes batch, const LeaderAppend& options) {
+  Checked checked;
+  TRY_ASSIGN(auto info, begin_append(batch, options, checked));
+  if (info.duplicate) return info;
+  BatchPlace place{info.first_offset, info.last_offset, 0, info.bytes, info.max_timestamp};
+  TRY(write_batches(checked.view.bytes(), {&place, 1}));
+  TRY(after_write(checked.view));
+  return info;
+}
+
+io::Task<Result<AppendInfo>> Log::append_as_leader_async(MutableBytes batch, LeaderAppend options) {
+  Checked checked;
+  CO_TRY_ASSIGN(auto info, begin_append(batch, options, checked));
+  if (info.duplicate) co_return info;
+  BatchPlace place{info.first_offset, info.last_offset, 0, info.bytes, info.max_timestamp};
+  writing_ = true;
+  if (space_ != nullptr) space_->wrote(info.bytes);
+  const auto segment = segments_->active_shared();
+  auto written = co_await segment->append_async(checked.view.bytes(), {&place, 1}, config_);
+  writing_ = false;
+  wrote_.notify_all();
+  if (!written) co_return fail(failed(std::move(written).error()));
+  if (failure_) co_return fail(*failure_);  // Meanwhile; what is in the file is nobody's.
+  CO_TRY(after_write(checked.view));
+  co_return info;
+}
+
+bool Log::appends_stand(size_t bytes) const { return writing_ || segments_->active().appends_stand(bytes); }
 
 // Validates a client's batch and gives it its offsets. Others are trusted: they only get offsets.
 Result<void> Log::check_record_data(MutableBytes batch, const LeaderAppend& options, Checked& checked) {
@@ -139,6 +167,7 @@ Result<std::optional<AppendInfo>> Log::check_producer(const protocol::BatchView&
 bool Log::out_of_room() const { return space_ != nullptr && space_->full(); }
 
 Result<AppendInfo> Log::append_as_follower(Bytes batches, LeaderEpoch leader_epoch) {
+  SAMSA_ASSERT(!writing_, "a follower's append beside one that is being written");
   TRY(may_append());
   // All is checked before anything is written.
   std::vector<protocol::BatchView> views;
@@ -202,6 +231,7 @@ Result<void> Log::after_write(const protocol::BatchView& batch) {
   unflushed_records_ += static_cast<uint64_t>(batch.next_offset() - log_end_offset_);
   unflushed_bytes_ += static_cast<uint64_t>(batch.size());
   log_end_offset_ = batch.next_offset();
+  if (const auto room = segments_->active().room_wanted(config_)) background_.spawn(keep_room(segments_->active_shared(), *room));
   // flush.messages; 1 makes appends durable, and whoever waits for that starts the sync.
   if (!config_.durable && !flush_running_ && unflushed_records_ >= static_cast<uint64_t>(config_.flush_messages)) {
     flush_running_ = true;
@@ -209,6 +239,8 @@ Result<void> Log::after_write(const protocol::BatchView& batch) {
   }
   return {};
 }
+
+io::Task<> Log::keep_room(std::shared_ptr<Segment> segment, uint64_t end) { co_await segment->keep_room(end); }
 
 // ---- Roll ----
 

@@ -16,6 +16,7 @@ namespace samsa::storage {
 // After an error of a full disk the log is cut, but not durably: appends are refused with such an error, too, until the same call again or a flush
 // has made it so. A refused append begins one.
 io::Task<Result<void>> Log::truncate_to(Offset offset) {
+  SAMSA_ASSERT(!writing_, "a log is cut that is being written");
   if (failure_) co_return fail(*failure_);
   std::optional<Offset>& unsynced = segments_->unsynced_cut;
   const Offset from = std::min(offset, unsynced.value_or(offset));
@@ -59,6 +60,7 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
 }
 
 io::Task<Result<void>> Log::truncate_fully_and_start_at(Offset offset) {
+  SAMSA_ASSERT(!writing_, "a log is cut that is being written");
   if (failure_) co_return fail(*failure_);
   SAMSA_LOG_INFO("{}: removing all, starting at {}", directory_, offset);
   ++truncations_;
@@ -139,6 +141,7 @@ Result<size_t> Log::deletable_segments() const {
 
 Result<size_t> Log::delete_old_segments() {
   if (failure_) return fail(*failure_);
+  if (writing_) return size_t{0};  // The next time: the last segment may have to be rolled.
   segments_->active().give_back_room(out_of_room());
   const auto deletable = deletable_segments();
   if (!deletable) return fail(read_failed(deletable.error()));

@@ -17,6 +17,7 @@ constexpr size_t kScanBytes = 8192;   // Read at once when walking from header t
 constexpr uint64_t kAheadMost = 64 << 20;  // Bytes kept ahead at most.
 constexpr uint64_t kAheadShare = 64;       // Of the disk's room, no more than one part in so many.
 constexpr uint64_t kLeftover = 1 << 20;    // Bytes of kept room that a full segment may leave.
+constexpr size_t kLargeWrite = 16 << 10;   // Such a write does not wait for the making of room.
 
 constexpr std::string_view kSuffixes[] = {".log", ".index", ".timeindex", ".txnindex"};
 
@@ -90,45 +91,73 @@ bool Segment::has_room(uint64_t bytes, Offset last_offset, const LogConfig& conf
 }
 
 Result<void> Segment::append(Bytes batches, std::span<BatchPlace> places, const LogConfig& config) {
+  TRY_ASSIGN(const auto file, begin_append());
+  return end_append(*file, file->write_at(batches, size_), places, config);
+}
+
+io::Task<Result<void>> Segment::append_async(Bytes batches, std::span<BatchPlace> places, const LogConfig& config) {
+  CO_TRY_ASSIGN(const auto file, begin_append());
+  auto written = co_await file->write_at_async(batches, size_);
+  co_return end_append(*file, std::move(written), places, config);
+}
+
+bool Segment::appends_stand(size_t bytes) const {
+  if (keeping_room_ && bytes >= kLargeWrite) return true;
+  const io::File* file = log_.peek();
+  return file != nullptr && file->writes_stand(bytes);
+}
+
+Result<std::shared_ptr<io::File>> Segment::begin_append() {
   TRY_ASSIGN(auto file, log_.get());
   if (size_ > 0) TRY(max_timestamp());
   set_dirty(true);
+  return file;
+}
+
+Result<void> Segment::end_append(io::File& file, Result<void> written, std::span<BatchPlace> places, const LogConfig& config) {
   const uint64_t start = size_;
-  reserve_ahead(*file, batches.size(), config);
-  auto written = file->write_at(batches, start);
   if (!written) {
     // What was written in part must not be found by a later start.
-    if (auto cut = file->truncate(start); !cut) SAMSA_LOG_ERROR("{}: {}", path(), cut.error().text());
+    if (auto cut = file.truncate(start); !cut) SAMSA_LOG_ERROR("{}: {}", path(), cut.error().text());
     reserved_ = reserve_next_ = 0;
     return written;
   }
+  set_dirty(true);  // A sync may have begun and ended meanwhile.
   for (BatchPlace& place : places) {
     place.position += start;
     TRY(index_batch(place, config));
     remember(place);
   }
+  appended_ += size_ - start;
   return {};
 }
 
 // A write into room that is there already does not wait for the write-back that allocates, which holds the file's map for milliseconds at times, and
 // costs a fifth less CPU (docs/PERFORMANCE.md). Some file systems do the same by themselves.
-void Segment::reserve_ahead(io::File& file, uint64_t bytes, const LogConfig& config) {
-  appended_ += bytes;
-  const uint64_t end = size_ + bytes;
-  if (end <= reserved_ || appended_ < kAheadFrom || end < reserve_next_) return;
-  uint64_t step = std::min(appended_, kAheadMost);
-  reserve_next_ = end + step;
+std::optional<uint64_t> Segment::room_wanted(const LogConfig& config) {
+  if (appended_ < kAheadFrom || keeping_room_ || size_ < reserve_next_ || reserved_ == UINT64_MAX) return std::nullopt;
+  const uint64_t from = std::max(size_, reserved_);
   const auto space = pool_.disk().space(directory_);
-  if (!space) return;
-  step = std::min(step, space->usable_bytes / kAheadShare);
-  const uint64_t target = std::min(end + step, std::max(end, static_cast<uint64_t>(config.segment_bytes)));
-  if (step < kAheadFrom || !file.reserve(target)) return;  // Without it all goes on as well.
-  reserved_ = target;
+  const uint64_t step = std::min({appended_, kAheadMost, space ? space->usable_bytes / kAheadShare : 0});
+  reserve_next_ = from + std::max(step, kAheadFrom) / 2;
+  const uint64_t end = std::min(from + step, static_cast<uint64_t>(config.segment_bytes));
+  if (step < kAheadFrom || end <= from) return std::nullopt;  // Without it all goes on as well.
+  keeping_room_ = true;
+  return end;
+}
+
+io::Task<> Segment::keep_room(uint64_t end) {
+  const auto file = log_.get();
+  const auto kept = file ? co_await (*file)->reserve_async(end) : fail(file.error());
+  keeping_room_ = false;
+  if (!kept) co_return;
+  reserved_ = std::max(reserved_, end);
+  if (finished_ && reserved_ > size_ + kLeftover) (void)(*file)->truncate(size_);
 }
 
 void Segment::give_back_room(bool at_once) {
   const bool idle = std::exchange(idle_since_, appended_) == appended_;
-  if (preallocated_ || reserved_ <= size_ || (!idle && !at_once)) return;
+  if (preallocated_ || reserved_ <= size_ || keeping_room_ || (!idle && !at_once)) return;
   auto file = log_.get();
   if (!file || !(*file)->truncate(size_)) return;  // Whatever ails the file, its next write tells.
   reserved_ = reserve_next_ = 0;
@@ -160,6 +189,7 @@ void Segment::restart_indexing(uint64_t position) {
 }
 
 Result<void> Segment::finish() {
+  finished_ = true;
   if (std::exchange(reserved_, 0) > size_ + (preallocated_ ? 0 : kLeftover)) {
     TRY_ASSIGN(auto file, log_.get());
     TRY(file->truncate(size_));
@@ -347,6 +377,7 @@ Result<void> Segment::truncate_bytes(uint64_t size) {
   TRY(file->truncate(size));
   size_ = size;
   reserved_ = reserve_next_ = 0;
+  finished_ = false;
   bytes_since_index_ = 0;
   max_known_ = false;
   first_timestamp_.reset();

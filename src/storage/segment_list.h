@@ -22,6 +22,7 @@ class SegmentList {
   [[nodiscard]] size_t size() const { return segments_.size(); }
   [[nodiscard]] const std::shared_ptr<Segment>& at(size_t index) const { return segments_[index]; }
   [[nodiscard]] Segment& active() const { return *segments_.back(); }
+  [[nodiscard]] const std::shared_ptr<Segment>& active_shared() const { return segments_.back(); }
   [[nodiscard]] Segment& first() const { return *segments_.front(); }
   [[nodiscard]] std::span<const std::shared_ptr<Segment>> all() const { return segments_; }
 

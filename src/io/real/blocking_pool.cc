@@ -1,55 +1,100 @@
 #include "io/real/blocking_pool.h"
 
+#include <cerrno>
 #include <csignal>
 
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 namespace samsa::io::real {
+namespace {
+
+// As ordinary threads, and of those the later ones: whoever prefers this process to others, or runs it in real time, means its shards.
+void rank_below_shards() {
+  constexpr int kLess = 5;
+  const sched_param ordinary{};
+  if (::sched_getscheduler(0) != SCHED_OTHER) (void)::sched_setscheduler(0, SCHED_OTHER, &ordinary);
+  (void)::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + kLess);  // Of this thread, with Linux.
+}
+
+}  // namespace
+
+BlockingPool::BlockingPool(size_t threads) : limit_(threads), announced_(::eventfd(0, EFD_SEMAPHORE | EFD_CLOEXEC)) {
+  SAMSA_ASSERT(announced_ >= 0, "no descriptor left for a pool");
+}
+
+BlockingPool::~BlockingPool() {
+  shut_down();
+  ::close(announced_);
+}
 
 void BlockingPool::submit(Job& job) {
-  const std::lock_guard lock(mutex_);
-  SAMSA_ASSERT(!ending_, "work for a pool that has been shut down");
-  (last_ ? last_->next_job : first_) = &job;
-  last_ = &job;
-  ++queued_;
-  if (queued_ > idle_ && threads_.size() < limit_) {
-    // Signals are the main thread's.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    threads_.emplace_back([this] { work(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  Job* newest = submitted_.load(std::memory_order_relaxed);
+  do {
+    job.next_job = newest;
+  } while (!submitted_.compare_exchange_weak(newest, &job));
+  if (++unfinished_ > started_ && started_ < limit_) start_thread();
+  announce();
+}
+
+void BlockingPool::start_thread() {
+  const std::lock_guard lock(starting_);
+  SAMSA_ASSERT(!ended_, "work for a pool that has been shut down");
+  if (threads_.size() >= limit_) return;
+  // Signals are the main thread's.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  threads_.emplace_back([this] { work(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  started_ = threads_.size();
+}
+
+void BlockingPool::announce() const {
+  const uint64_t one = 1;
+  while (::write(announced_, &one, sizeof one) < 0) SAMSA_ASSERT(errno == EINTR);
+}
+
+// One announcement, one job; null when the pool ends.
+BlockingPool::Job* BlockingPool::next() {
+  uint64_t one = 0;
+  while (::read(announced_, &one, sizeof one) < 0) SAMSA_ASSERT(errno == EINTR);
+  const std::lock_guard lock(taking_);
+  if (first_ == nullptr) {
+    for (Job* job = submitted_.exchange(nullptr); job != nullptr;) {
+      Job* const older = job->next_job;
+      job->next_job = first_;
+      first_ = job;
+      job = older;
+    }
   }
-  wake_.notify_one();
+  Job* const job = first_;
+  if (job != nullptr) first_ = job->next_job;
+  return job;
 }
 
 void BlockingPool::work() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    while (!first_ && !ending_) {
-      ++idle_;
-      wake_.wait(lock);
-      --idle_;
-    }
-    if (!first_) return;
-    Job& job = *first_;
-    first_ = job.next_job;
-    if (!first_) last_ = nullptr;
-    --queued_;
-    lock.unlock();
-    job.execute(job);
-    job.loop->post_remote(static_cast<RemoteItem&>(job));  // The job may be gone from here on.
-    lock.lock();
+  rank_below_shards();
+  while (Job* job = next()) {
+    job->execute(*job);
+    --unfinished_;
+    job->loop->post_remote(static_cast<RemoteItem&>(*job));  // The job may be gone from here on.
   }
 }
 
 void BlockingPool::shut_down() {
+  std::vector<std::thread> threads;
   {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
+    const std::lock_guard lock(starting_);
+    ended_ = true;
+    threads.swap(threads_);
   }
-  wake_.notify_all();
-  for (auto& thread : threads_) thread.join();
-  threads_.clear();
+  // Behind the announcements of all jobs.
+  for (size_t i = 0; i < threads.size(); ++i) announce();
+  for (auto& thread : threads) thread.join();
 }
 
 }  // namespace samsa::io::real

@@ -1,10 +1,12 @@
-// BlockingPool: a few threads for calls that may block (cold reads, fdatasync, name look-ups). Shared by the shards of a node.
+// BlockingPool: a few threads for calls that may block (cold reads, writes that stand, fdatasync, name look-ups). Shared by the shards of a node.
+// Its threads rank below the shards' with the system's scheduler: what they do is long, and nobody but who asked waits for it. So a shard never
+// waits for one of them either: what it submits goes into a list without a lock.
 //
 // co_await pool.run(loop, f) runs f() on one of them and resumes on `loop` with its value. The job lives in the awaiting frame, so
 // loops must not be torn down before shut_down() has returned. Threads start when they are first needed.
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -16,9 +18,9 @@ namespace samsa::io::real {
 
 class BlockingPool {
  public:
-  explicit BlockingPool(size_t threads) : limit_(threads) {}
+  explicit BlockingPool(size_t threads);
   BlockingPool(const BlockingPool&) = delete;
-  ~BlockingPool() { shut_down(); }
+  ~BlockingPool();
 
   // Runs what was submitted, then ends the threads.
   void shut_down();
@@ -65,16 +67,21 @@ class BlockingPool {
   };
 
   void submit(Job& job);
+  void start_thread();
   void work();
+  // Wakes a thread for a job, or to end.
+  void announce() const;
+  Job* next();
 
   const size_t limit_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  Job* first_ = nullptr;
-  Job* last_ = nullptr;
-  size_t queued_ = 0;
-  size_t idle_ = 0;
-  bool ending_ = false;
+  const int announced_;                    // A counting eventfd.
+  std::atomic<Job*> submitted_ = nullptr;  // The newest first.
+  std::atomic<size_t> unfinished_ = 0;     // Jobs.
+  std::atomic<size_t> started_ = 0;        // Threads.
+  std::mutex taking_;                      // Of the pool's threads.
+  Job* first_ = nullptr;                   // Taken from submitted_, the oldest first.
+  std::mutex starting_;
+  bool ended_ = false;
   std::vector<std::thread> threads_;
 };
 

@@ -31,8 +31,8 @@ std::unexpected<Error> system_failure(const char* operation, const std::string& 
 
 class RealFile final : public File {
  public:
-  RealFile(int fd, std::string path, Loop& loop, BlockingPool& reads, BlockingPool& syncs)
-      : fd_(fd), path_(std::move(path)), loop_(loop), reads_(reads), syncs_(syncs) {}
+  RealFile(int fd, std::string path, Loop& loop, DiskPools pools, WriteWatch& writes)
+      : fd_(fd), path_(std::move(path)), loop_(loop), pools_(pools), writes_(writes) {}
   ~RealFile() override { ::close(fd_); }
 
   Result<size_t> read_at(MutableBytes into, uint64_t offset) override {
@@ -60,7 +60,7 @@ class RealFile final : public File {
     }
     if (done == into.size()) co_return done;
     const auto rest = into.subspan(done);
-    CO_TRY_ASSIGN(const size_t more, co_await reads_.run(loop_, [this, rest, at = offset + done] { return read_at(rest, at); }));
+    CO_TRY_ASSIGN(const size_t more, co_await pools_.reads.run(loop_, [this, rest, at = offset + done] { return read_at(rest, at); }));
     co_return done + more;
   }
 
@@ -75,12 +75,25 @@ class RealFile final : public File {
         batch[i] = {const_cast<uint8_t*>(pieces[i].data()), pieces[i].size()};
         bytes += pieces[i].size();
       }
+      const WriteWatch::Look look(writes_, bytes);
       TRY(write_batch({batch, count}, bytes, offset));
       offset += bytes;
       pieces = pieces.subspan(count);
     }
     return {};
   }
+
+  Task<Result<void>> write_at_async(Bytes bytes, uint64_t offset) override {
+    bool stood = false;
+    auto written = co_await pools_.writes.run(loop_, [this, bytes, offset, &stood]() -> Result<void> {
+      const WriteWatch::Elsewhere look(stood);
+      iovec whole{const_cast<uint8_t*>(bytes.data()), bytes.size()};
+      return write_batch({&whole, 1}, bytes.size(), offset);
+    });
+    writes_.note(stood);
+    co_return written;
+  }
+  [[nodiscard]] bool writes_stand(size_t bytes) const override { return writes_.standing(bytes); }
 
   Result<void> truncate(uint64_t size) override {
     if (::ftruncate(fd_, static_cast<off_t>(size)) < 0) return system_failure("truncate", path_);
@@ -95,13 +108,16 @@ class RealFile final : public File {
     }
     return {};
   }
+  Task<Result<void>> reserve_async(uint64_t size) override {
+    co_return co_await pools_.syncs.run(loop_, [this, size] { return reserve(size); });
+  }
   Result<uint64_t> size() override {
     struct stat info{};
     if (::fstat(fd_, &info) < 0) return system_failure("stat", path_);
     return static_cast<uint64_t>(info.st_size);
   }
   Task<Result<void>> sync() override {
-    co_return co_await syncs_.run(loop_, [this] { return sync_now(); });
+    co_return co_await pools_.syncs.run(loop_, [this] { return sync_now(); });
   }
   Result<void> sync_now() override {
     if (::fdatasync(fd_) == 0) return {};
@@ -134,8 +150,8 @@ class RealFile final : public File {
   const int fd_;
   const std::string path_;
   Loop& loop_;
-  BlockingPool& reads_;
-  BlockingPool& syncs_;
+  const DiskPools pools_;
+  WriteWatch& writes_;
 };
 
 // An open file description lock: excludes Java's fcntl locks of other processes and second locks of this one, and closing another
@@ -179,7 +195,7 @@ Cached is_cached(int fd, uint64_t offset) {
 Result<std::shared_ptr<File>> RealDisk::open(const std::string& path, OpenMode mode) {
   const int fd = ::open(path.c_str(), open_flags(mode) | O_CLOEXEC, 0644);
   if (fd < 0) return system_failure("open", path);
-  return std::make_shared<RealFile>(fd, path, loop_, reads_, syncs_);
+  return std::make_shared<RealFile>(fd, path, loop_, pools_, writes_);
 }
 
 Result<FileInfo> RealDisk::stat(const std::string& path) {
@@ -251,16 +267,20 @@ Result<void> RealDisk::sync_directory(const std::string& path) {
   return {};
 }
 
+Task<Result<void>> RealDisk::rename_async(std::string from, std::string to) {
+  co_return co_await pools_.syncs.run(loop_, [this, &from, &to] { return rename(from, to); });
+}
+
 Task<Result<void>> RealDisk::remove_file_async(std::string path) {
-  co_return co_await syncs_.run(loop_, [this, &path] { return remove_file(path); });
+  co_return co_await pools_.syncs.run(loop_, [this, &path] { return remove_file(path); });
 }
 
 Task<Result<void>> RealDisk::remove_tree_async(std::string path) {
-  co_return co_await syncs_.run(loop_, [this, &path] { return remove_tree(path); });
+  co_return co_await pools_.syncs.run(loop_, [this, &path] { return remove_tree(path); });
 }
 
 Task<Result<void>> RealDisk::sync_directory_async(std::string path) {
-  co_return co_await syncs_.run(loop_, [this, &path] { return sync_directory(path); });
+  co_return co_await pools_.syncs.run(loop_, [this, &path] { return sync_directory(path); });
 }
 
 Result<void> RealDisk::sync_file_system(const std::string& path) {

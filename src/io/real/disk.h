@@ -1,17 +1,25 @@
 // RealDisk: the system's files. Writes are pwritev to the page cache on the calling thread; asynchronous reads try the page cache
-// first (RWF_NOWAIT) and go to a pool when the bytes are not there; sync runs on a pool of its own, so that slow syncs hold up no read. One
-// RealDisk per shard: the awaitable calls of a file resume on the loop of the disk that opened it.
+// first (RWF_NOWAIT) and go to a pool when the bytes are not there; syncs, and writes that would stand, run on pools of their own, so that none
+// holds up another. One RealDisk per shard: the awaitable calls of a file resume on the loop of the disk that opened it.
 #pragma once
 
 #include "io/file.h"
 #include "io/loop.h"
 #include "io/real/blocking_pool.h"
+#include "io/real/write_watch.h"
 
 namespace samsa::io::real {
 
+// The threads that disks share.
+struct DiskPools {
+  BlockingPool& reads;
+  BlockingPool& writes;
+  BlockingPool& syncs;  // And what else of the file system may wait for the device.
+};
+
 class RealDisk final : public Disk {
  public:
-  RealDisk(Loop& loop, BlockingPool& reads, BlockingPool& syncs) : loop_(loop), reads_(reads), syncs_(syncs) {}
+  RealDisk(Loop& loop, DiskPools pools) : loop_(loop), pools_(pools) {}
 
   Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) override;
   Result<FileInfo> stat(const std::string& path) override;
@@ -22,6 +30,7 @@ class RealDisk final : public Disk {
   Result<void> remove_file(const std::string& path) override;
   Result<void> remove_tree(const std::string& path) override;
   Result<void> sync_directory(const std::string& path) override;
+  Task<Result<void>> rename_async(std::string from, std::string to) override;
   Task<Result<void>> remove_file_async(std::string path) override;
   Task<Result<void>> remove_tree_async(std::string path) override;
   Task<Result<void>> sync_directory_async(std::string path) override;
@@ -33,8 +42,8 @@ class RealDisk final : public Disk {
 
  private:
   Loop& loop_;
-  BlockingPool& reads_;
-  BlockingPool& syncs_;
+  DiskPools pools_;
+  WriteWatch writes_;
 };
 
 // What pread says of bytes that may not be in memory.

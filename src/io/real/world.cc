@@ -35,8 +35,7 @@ void raise_descriptor_limit() {
 }
 
 struct Shard {
-  Shard(int index, BlockingPool& reads, BlockingPool& syncs, SocketBuffers buffers)
-      : loop(index, entropy()), disk(loop, reads, syncs), network(loop, reads, buffers) {}
+  Shard(int index, DiskPools pools, SocketBuffers buffers) : loop(index, entropy()), disk(loop, pools), network(loop, pools.reads, buffers) {}
   EpollLoop loop;
   RealDisk disk;
   RealNetwork network;
@@ -46,10 +45,11 @@ struct Shard {
 
 struct RealNode::Parts {
   static size_t threads(int wanted) { return static_cast<size_t>(std::max(1, wanted)); }
-  explicit Parts(RealNodeOptions o) : options(std::move(o)), reads(threads(options.read_threads)), syncs(threads(options.sync_threads)) {
+  explicit Parts(RealNodeOptions o)
+      : options(std::move(o)), reads(threads(options.read_threads)), writes(threads(options.write_threads)), syncs(threads(options.sync_threads)) {
     raise_descriptor_limit();
     const int count = options.shards > 0 ? options.shards : usable_processors();
-    for (int i = 0; i < count; ++i) shards.emplace_back(i, reads, syncs, options.buffers);
+    for (int i = 0; i < count; ++i) shards.emplace_back(i, DiskPools{reads, writes, syncs}, options.buffers);
     for (auto& shard : shards) worlds.push_back({shard.loop, shard.disk, shard.network});
   }
 
@@ -67,6 +67,7 @@ struct RealNode::Parts {
 
   RealNodeOptions options;
   BlockingPool reads;
+  BlockingPool writes;
   BlockingPool syncs;
   std::deque<Shard> shards;
   Worlds worlds;
@@ -78,6 +79,7 @@ RealNode::RealNode(RealNodeOptions options) : parts_(std::make_unique<Parts>(std
 
 RealNode::~RealNode() {
   parts_->reads.shut_down();
+  parts_->writes.shut_down();
   parts_->syncs.shut_down();
   for (auto& shard : parts_->shards) shard.loop.start_teardown();
   for (auto shard = parts_->shards.rbegin(); shard != parts_->shards.rend(); ++shard) shard->loop.finish_teardown();

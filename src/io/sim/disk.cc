@@ -61,6 +61,12 @@ class SimFile final : public File {
     return {};
   }
 
+  Task<Result<void>> write_at_async(Bytes bytes, uint64_t offset) override {
+    co_await sleep_for(loop_, Duration(kernel_.span(Duration(std::chrono::microseconds(20)), loop_.host().disk().slow_sync_time / 20)));
+    co_return write_at(bytes, offset);
+  }
+  [[nodiscard]] bool writes_stand(size_t) const override { return kernel_.chance(loop_.host().disk().standing_write); }
+
   Result<void> truncate(uint64_t size) override {
     if (loop_.tearing_down()) return failed("truncate", path_, "the node is down");
     if (!writable_) return failed("truncate", path_, "Invalid argument");

@@ -27,6 +27,7 @@ struct Faults {
   Duration sync_time = std::chrono::microseconds(500);
   double slow_sync = 0;  // A sync that takes up to slow_sync_time.
   Duration slow_sync_time = std::chrono::seconds(3);
+  double standing_write = 0;     // Writes stand: they are not made on the loop, and take up to slow_sync_time / 20.
   double read_error = 0;         // EIO.
   double write_error = 0;        // EIO; a part may have been written.
   double sync_error = 0;         // EIO; what it was to sync may be lost although later syncs succeed.
@@ -52,6 +53,7 @@ inline constexpr NamedFault kNamedFaults[] = {
     {"half-open", &Faults::half_open},
     {"silent-crash", &Faults::silent_crash},
     {"slow-sync", &Faults::slow_sync},
+    {"standing-write", &Faults::standing_write},
     {"read-error", &Faults::read_error},
     {"write-error", &Faults::write_error},
     {"sync-error", &Faults::sync_error},

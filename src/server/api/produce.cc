@@ -54,7 +54,11 @@ class Producing {
  private:
   std::optional<ErrorCode> check_topic(const metadata::TopicImage* topic, std::string_view name, const Uuid& id) const;
   io::Task<> append_on(int shard);
+  bool find_partition(Shard& shard, Work& work) const;
   void append_one(Shard& shard, Work& work);
+  io::Task<> append_slowly(Shard& shard, Work& work);
+  [[nodiscard]] replication::AppendOptions options_for(std::vector<storage::RecordError>& faults) const;
+  void take(Shard& shard, Work& work, const Result<storage::AppendInfo>& info, const std::vector<storage::RecordError>& faults);
   io::Task<> wait_one(Work& work, io::MonoTime deadline);
   [[nodiscard]] bool sends_producer_away() const;
 
@@ -113,10 +117,18 @@ io::Task<> Producing::append_on(int shard_index) {
   const auto deadline = io::after(shard.loop().now(), std::chrono::milliseconds(std::max(0, request_.timeout_ms)));
   uint64_t bytes = 0;
   for (const auto& work : work_) bytes += work.shard == shard_index ? work.records.size() : 0;
-  if (shard.append_turns().must_wait(context_.connection.id, bytes)) co_await shard.append_turns().wait(context_.connection.id, bytes);
+  AppendTurns::Turn turn(shard.append_turns(), context_.connection.id);
+  if (turn.must_wait(bytes)) co_await turn.wait(bytes);
   for (auto& work : work_) {
-    if (work.shard == shard_index) append_one(shard, work);
+    if (work.shard != shard_index || !find_partition(shard, work)) continue;
+    if (work.partition->appends_stand(work.records.size())) {
+      turn.hold();
+      co_await append_slowly(shard, work);
+    } else {
+      append_one(shard, work);
+    }
   }
+  turn.end();
   const io::MonoTime began = shard.loop().now();
   for (auto& work : work_) {
     if (work.shard == shard_index && work.partition != nullptr) {
@@ -127,24 +139,48 @@ io::Task<> Producing::append_on(int shard_index) {
   }
 }
 
-void Producing::append_one(Shard& shard, Work& work) {
+// The partition that the work is for, where it may have it.
+bool Producing::find_partition(Shard& shard, Work& work) const {
   auto found = shard.partition(work.topic_id, work.index);
-  if (!found) return refuse(*work.answer, found.error());
+  if (!found) {
+    refuse(*work.answer, found.error());
+    return false;
+  }
   // Clients of versions before 7 could not read it back (KIP-110).
   if (context_.version() < 7 && work.records.size() >= protocol::kBatchHeaderSize &&
       protocol::BatchHeader(work.records.data()).codec() == protocol::Codec::kZstd) {
-    return refuse(*work.answer, Error{ErrorCode::kUnsupportedCompressionType, {}});
+    refuse(*work.answer, Error{ErrorCode::kUnsupportedCompressionType, {}});
+    return false;
   }
-  std::vector<storage::RecordError> faults;
+  work.partition = std::move(*found);
+  return true;
+}
+
+replication::AppendOptions Producing::options_for(std::vector<storage::RecordError>& faults) const {
   replication::AppendOptions options;
   options.acks = request_.acks;
   options.log.record_errors = &faults;
   options.log.transactions_v2 = context_.version() >= 12;
-  const auto info = (*found)->append(work.records, options);
+  return options;
+}
+
+void Producing::append_one(Shard& shard, Work& work) {
+  std::vector<storage::RecordError> faults;
+  take(shard, work, work.partition->append(work.records, options_for(faults)), faults);
+}
+
+io::Task<> Producing::append_slowly(Shard& shard, Work& work) {
+  std::vector<storage::RecordError> faults;
+  const auto info = co_await work.partition->append_async(work.records, options_for(faults));
+  take(shard, work, info, faults);
+}
+
+// What became of an append. Only what was appended keeps its partition.
+void Producing::take(Shard& shard, Work& work, const Result<storage::AppendInfo>& info, const std::vector<storage::RecordError>& faults) {
   if (!info) {
     refuse(*work.answer, info.error());
     if (is_broken(info.error().code) && shard.may_complain()) {
-      SAMSA_LOG_WARN("refused a batch for {} from client '{}' at {}: {}", (*found)->name().to_string(), context_.client_id(),
+      SAMSA_LOG_WARN("refused a batch for {} from client '{}' at {}: {}", work.partition->name().to_string(), context_.client_id(),
                      context_.connection.peer.to_string(), info.error().describe());
     }
     for (const auto& fault : faults) {
@@ -152,12 +188,12 @@ void Producing::append_one(Shard& shard, Work& work) {
       record.batch_index = fault.batch_index;
       if (!fault.message.empty()) record.batch_index_error_message = protocol::Text(fault.message);
     }
+    work.partition.reset();
     return;
   }
   work.answer->base_offset = info->first_offset;
   work.answer->log_append_time_ms = info->log_append_time;
   work.answer->log_start_offset = info->log_start_offset;
-  work.partition = std::move(*found);
   work.epoch = work.partition->leader_epoch();
   work.last_offset = info->last_offset;
 }
