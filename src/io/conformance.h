@@ -452,6 +452,11 @@ TYPED_TEST_P(Conformance, FilesKeepWhatIsWritten) {
     EXPECT_EQ(as_text(Bytes(into).first(5)), "world");
     EXPECT_EQ(file.read_at(into, 15).value(), 0u);
     EXPECT_EQ(file.read_at(into, 1000).value(), 0u);
+    EXPECT_TRUE(co_await file.write_at_async(as_bytes("W"), 10));
+    EXPECT_EQ(file.read_at(into, 9).value(), 6u);
+    EXPECT_EQ(as_text(Bytes(into).first(6)), " World");
+    EXPECT_TRUE(co_await file.reserve_async(1 << 20));
+    EXPECT_EQ(file.size().value(), 15u);
     EXPECT_TRUE(co_await file.sync());
     EXPECT_TRUE(file.truncate(5));
     EXPECT_EQ(file.size().value(), 5u);
@@ -516,6 +521,9 @@ TYPED_TEST_P(Conformance, DirectoriesRenamesAndRemovals) {
     // The same beside the loop.
     EXPECT_TRUE(write_file_atomically(disk, join_path(top, "three"), as_bytes("3")));
     EXPECT_TRUE(disk.create_directories(join_path(top, "d/e")));
+    EXPECT_TRUE(co_await disk.rename_async(join_path(top, "three"), join_path(top, "four")));
+    EXPECT_TRUE(co_await disk.rename_async(join_path(top, "four"), join_path(top, "three")));
+    EXPECT_EQ((co_await disk.rename_async(join_path(top, "four"), join_path(top, "five"))).error().code, ErrorCode::kResourceNotFound);
     EXPECT_TRUE(co_await disk.remove_file_async(join_path(top, "three")));
     EXPECT_EQ((co_await disk.remove_file_async(join_path(top, "three"))).error().code, ErrorCode::kResourceNotFound);
     EXPECT_TRUE(co_await disk.remove_tree_async(join_path(top, "d")));

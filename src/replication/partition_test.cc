@@ -212,6 +212,44 @@ TEST_F(PartitionTest, WaitersHearOfTheCommitTheDeadlineAndTheEnd) {
   EXPECT_EQ(ended->error().code, ErrorCode::kNotLeaderOrFollower);
 }
 
+// An append that the disk's threads write: another one comes behind it, a change of role waits for the first and refuses the second.
+TEST_F(PartitionTest, SlowAppendsKeepTheirOrderAndTheRoleWaits) {
+  struct Run {
+    static io::Task<> append(Partition& partition, int count, std::optional<Result<storage::AppendInfo>>& into) {
+      Buffer batch = make_batch({.count = count});
+      into = co_await partition.append_async(batch, AppendOptions{});
+    }
+    static io::Task<> become(io::Loop& loop, Partition& partition, metadata::PartitionImage state, bool& became) {
+      const auto held = co_await partition.changing().lock(loop);
+      became = partition.apply(state, 1).has_value();
+    }
+  };
+  std::optional<Result<storage::AppendInfo>> first, second, third;
+  bool became = false;
+  world.disk.hold_writes = true;
+  io::spawn(world.loop, Run::append(*partition, 3, first));
+  io::spawn(world.loop, Run::append(*partition, 2, second));
+  world.loop.run_ready();
+  EXPECT_TRUE(partition->appends_stand(1));
+  state.leader = 2;
+  state.leader_epoch = state.partition_epoch = 1;
+  io::spawn(world.loop, Run::become(world.loop, *partition, state, became));
+  io::spawn(world.loop, Run::append(*partition, 1, third));
+  world.loop.run_ready();
+  EXPECT_FALSE(first || second || third || became);
+  EXPECT_EQ(partition->visible_end(Reader::kFollower), 0);
+  world.disk.hold_writes = false;
+  world.disk.writes_go.notify_all();
+  world.loop.run_ready();
+  ASSERT_TRUE(first && second && third && became);
+  EXPECT_EQ((*first)->last_offset, 2);
+  EXPECT_EQ((*second)->first_offset, 3);
+  EXPECT_EQ((*second)->last_offset, 4);
+  EXPECT_EQ(third->error().code, ErrorCode::kNotLeaderOrFollower);
+  EXPECT_EQ(log->log_end_offset(), 5);
+  EXPECT_FALSE(partition->appends_stand(1));
+}
+
 TEST_F(PartitionTest, EpochsAreCompared) {
   new_epoch(kSelf);
   EXPECT_EQ(partition->check_role(0, true).error().code, ErrorCode::kFencedLeaderEpoch);

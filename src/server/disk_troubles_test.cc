@@ -81,6 +81,58 @@ struct Troubles {
   std::map<int, std::map<Offset, std::string>> acknowledged;
 };
 
+// While writes stand, what a connection sends without waiting is appended in its order, in each partition; another client is not held up, and
+// nothing is lost or twice.
+TEST(DiskTroubles, WritesThatStandKeepTheOrderOfAConnection) {
+  constexpr int kPartitions = 3;
+  constexpr int kRequests = 60;
+  TestSite site;
+  site.run([&]() -> io::Task<> { co_await site.create("events", kPartitions); });
+  site.sim.faults().standing_write = 0.7;
+  site.run([&]() -> io::Task<> {
+    const int first = site.client->correlation();
+    for (int i = 0; i < kRequests; ++i) {
+      auto batch = protocol::single_record_batch({}, 1'700'000'000'000, std::nullopt, as_bytes(std::to_string(i)));
+      EXPECT_TRUE(co_await site.client->send_request(produce_request("events", i % kPartitions, std::move(*batch)), 9));
+    }
+    for (int i = 0; i < kRequests; ++i) {
+      auto frame = co_await site.client->receive();
+      EXPECT_TRUE(frame);
+      const auto produced = RawClient::parse<protocol::ProduceRequest>(*frame, 9, first + 1 + i);
+      EXPECT_TRUE(produced);
+      EXPECT_EQ(produced->responses.at(0).partition_responses.at(0).base_offset, i / kPartitions);
+    }
+  });
+  // Of two connections each keeps its order in one partition, and the log has all.
+  site.run([&]() -> io::Task<> {
+    auto other = co_await site.connect();
+    for (int i = 0; i < kRequests; ++i) {
+      for (auto* client : {site.client.get(), other.get()}) {
+        const std::string value = (client == other.get() ? "b" : "a") + std::to_string(100 + i);
+        auto batch = protocol::single_record_batch({}, 1'700'000'000'000, std::nullopt, as_bytes(value));
+        EXPECT_TRUE(co_await client->send_request(produce_request("events", 0, std::move(*batch)), 9));
+      }
+    }
+    for (int i = 0; i < kRequests; ++i) {
+      EXPECT_TRUE(co_await site.client->receive());
+      EXPECT_TRUE(co_await other->receive());
+    }
+    other->close();
+  });
+  const auto replica = site.replica("events", 0);
+  EXPECT_EQ(replica->log().log_end_offset(), kRequests / kPartitions + 2 * kRequests);
+  std::map<char, std::string> last;
+  site.run([&]() -> io::Task<> {
+    const auto answer = co_await site.call(TestSite::fetch_request("events", 0, kRequests / kPartitions), 12);
+    for (const std::string& value : values_of(answer)) {
+      EXPECT_LT(last[value[0]], value);
+      last[value[0]] = value;
+    }
+  });
+  EXPECT_EQ(last['a'], "a159");
+  EXPECT_EQ(last['b'], "b159");
+}
+
 TEST(DiskTroubles, APartitionThatRecoversForLongHoldsUpNoOther) {
   Troubles t({"broker,controller"});
   t.create("events", {{1}, {1}, {1}});

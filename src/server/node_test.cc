@@ -20,6 +20,7 @@
 #include "protocol/api/produce.h"
 #include "protocol/record_batch.h"
 #include "server/test_node.h"
+#include "server/test_site.h"
 
 namespace samsa::server {
 namespace {
@@ -107,26 +108,6 @@ protocol::FetchRequest fetch_from(const std::string& topic, int partition, Offse
   part.fetch_offset = offset;
   part.partition_max_bytes = 1 << 20;
   return request;
-}
-
-std::vector<std::string> values_of(const protocol::FetchResponse& response) {
-  std::vector<std::string> values;
-  for (const auto& topic : response.responses) {
-    for (const auto& partition : topic.partitions) {
-      protocol::BatchIterator batches(partition.records.memory.view());
-      protocol::Scratch scratch;
-      for (;;) {
-        auto batch = batches.next();
-        EXPECT_TRUE(batch);
-        if (!batch || !*batch) break;
-        EXPECT_TRUE((*batch)->crc_matches());
-        auto reader = protocol::RecordReader::open(**batch, scratch);
-        protocol::Record record;
-        while (*reader->next(record)) values.emplace_back(as_text(*record.value));
-      }
-    }
-  }
-  return values;
 }
 
 template <class Harness>

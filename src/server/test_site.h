@@ -17,6 +17,27 @@
 
 namespace samsa::server {
 
+// The values of all records in the answer.
+inline std::vector<std::string> values_of(const protocol::FetchResponse& response) {
+  std::vector<std::string> values;
+  for (const auto& topic : response.responses) {
+    for (const auto& partition : topic.partitions) {
+      protocol::BatchIterator batches(partition.records.memory.view());
+      protocol::Scratch scratch;
+      for (;;) {
+        auto batch = batches.next();
+        EXPECT_TRUE(batch);
+        if (!batch || !*batch) break;
+        EXPECT_TRUE((*batch)->crc_matches());
+        auto reader = protocol::RecordReader::open(**batch, scratch);
+        protocol::Record record;
+        while (*reader->next(record)) values.emplace_back(as_text(*record.value));
+      }
+    }
+  }
+  return values;
+}
+
 class TestSite {
  public:
   explicit TestSite(const config::Properties& more = {}, int shards = 2)

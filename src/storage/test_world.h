@@ -158,6 +158,11 @@ class TestDisk final : public io::Disk {
       }
       return {};
     }
+    io::Task<Result<void>> write_at_async(Bytes bytes, uint64_t offset) override {
+      while (disk_.hold_writes) co_await disk_.writes_go.wait(*disk_.loop);
+      co_return write_at({&bytes, 1}, offset);
+    }
+    [[nodiscard]] bool writes_stand(size_t) const override { return disk_.hold_writes; }
     Result<void> truncate(uint64_t size) override {
       TRY(disk_.step());
       TRY(disk_.may_fail("truncate", path_));
@@ -374,6 +379,8 @@ class TestDisk final : public io::Disk {
     const auto found = files_.find(path);
     return found == files_.end() ? Buffer{} : found->second->bytes;
   }
+  // What a power cut leaves of the file for certain.
+  [[nodiscard]] Buffer synced(const std::string& path) const { return files_.at(path)->synced; }
   // Where the room that is kept for a file ends.
   [[nodiscard]] uint64_t reserved(const std::string& path) const { return files_.at(path)->reserved; }
   void put(const std::string& path, Buffer bytes) {
@@ -409,6 +416,8 @@ class TestDisk final : public io::Disk {
   std::function<const char*(std::string_view operation, const std::string& path)> fault;
   uint64_t capacity = UINT64_MAX;   // Bytes.
   size_t open_files = 0;
+  bool hold_writes = false;  // write_at_async() waits until it is false and writes_go is notified.
+  io::Signal writes_go;
   std::string slow_reads;  // Awaitable reads of files with this in their path take ten seconds each.
   void drop_caches() {
     for (const auto& [path, node] : files_) node->cached.clear();
