@@ -13,6 +13,7 @@ Writes build/bench/result.md, result.json and plots (*.svg). The machine may be 
 clock. CPU is the broker processes' own (user and system), memory their resident size. How to add a row: bench/harness/row.py.
 """
 import argparse
+import json
 import resource
 import sys
 from pathlib import Path
@@ -39,6 +40,7 @@ def main():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--realtime", action="store_true", help="brokers and loads with real-time scheduling: for a machine that does other "
                         "work meanwhile, so that it adds nothing to latencies")
+    parser.add_argument("--merge", action="store_true", help="keep what the file of --out has of other rows")
     parser.add_argument("--only", choices=nodes.KINDS, help="one side alone, while developing")
     parser.add_argument("--out", type=Path, default=loads.OUT / "result.json")
     arguments = parser.parse_args()
@@ -57,7 +59,11 @@ def main():
         from harness import endurance
         raise SystemExit(endurance.run(arguments.long, kinds, arguments.out.with_name("long.json")))
     rounds = arguments.rounds or (1 if arguments.quick else 3)
-    found = measure.run(chosen(arguments), rounds, kinds, lambda so_far: report.write(so_far, rounds, arguments.out))
+    earlier = measure.Found()
+    if arguments.merge and arguments.out.exists():
+        earlier.take_over(json.loads(arguments.out.read_text())["rows"], row.ROWS)
+        earlier.forget(chosen(arguments))
+    found = measure.run(chosen(arguments), rounds, kinds, lambda so_far: report.write(so_far, rounds, arguments.out), earlier)
     print(arguments.out.with_suffix(".md").read_text())
     if found.failures:
         raise SystemExit(1)

@@ -17,6 +17,15 @@ class Found:
         for measure, figure in figures.items():
             self.figures.setdefault(row.name, {}).setdefault(kind, {}).setdefault(measure, []).append(figure)
 
+    def take_over(self, figures, rows):
+        """What an earlier run found of the rows that there still are."""
+        self.rows |= {row.name: row for row in rows if row.name in figures}
+        self.figures |= {name: kinds for name, kinds in figures.items() if name in self.rows}
+
+    def forget(self, rows):
+        for row in rows:
+            self.figures.pop(row.name, None)
+
     def failed(self, row, kind, why):
         self.failures.append(f"{row.name}, {kind}: {why}")
         print(f"    failed: {why}", file=sys.stderr, flush=True)
@@ -81,9 +90,9 @@ def run_stage(stage, rows, rounds, kinds, found):
             side.destroy()
 
 
-def run(rows, rounds, kinds, so_far):
-    """`so_far` is called with what was found after each stage."""
-    found = Found()
+def run(rows, rounds, kinds, so_far, found=None):
+    """`so_far` is called with what was found after each stage; `found`: what is there already."""
+    found = found or Found()
     realtime = loads.realtime
     stages = {}
     for row in rows:

@@ -10,7 +10,7 @@ from peers.paths import samsa_bin
 
 from . import loads, plot
 from .nodes import COMMON, SYNCED
-from .row import better_when_greater
+from .row import ROWS, better_when_greater
 
 
 def figure(value):
@@ -89,6 +89,8 @@ def behind(found):
 def write(found, rounds, out):
     out.parent.mkdir(parents=True, exist_ok=True)
     about = machine()
+    place = {row.name: number for number, row in enumerate(ROWS)}  # As `list` names them, whatever was merged.
+    found.figures = dict(sorted(found.figures.items(), key=lambda item: place[item[0]]))
     out.write_text(json.dumps({"machine": about, "rounds": rounds, "rows": found.figures, "failures": found.failures}, indent=1))
     head = (f"{about['processors']} processors ({about['model']}), {about['memory GB']} GB, Linux {about['kernel']}, loopback, one disk; {about['samsa']}; "
             f"{about['apache']}; librdkafka {about['librdkafka']}. {rounds} round{'s' if rounds > 1 else ''} in turn: median (least to most). "

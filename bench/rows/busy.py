@@ -2,7 +2,7 @@
 import os
 import time
 
-from harness import loads
+from harness import loads, measure
 from harness.row import percentiles, row, stage, volume
 
 
@@ -60,6 +60,7 @@ def overload(side):
     """What is refused or lost counts as an error and fails the row; `quiet` is another client's one small request after the other meanwhile."""
     side.format()
     side.start()
+    measure.warm_up(side)
     topic, other = side.topic(8), side.topic(1)
     with side.watched_memory() as peak:
         quiet = loads.start_wire("produce", side.bootstrap, other, rate=50, seconds=8, batch=1, size=100)
