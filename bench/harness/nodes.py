@@ -39,10 +39,11 @@ def prefer():
 
 
 def prefer_broker(pid):
-    """With --realtime: before the loads. Threads to come inherit it."""
+    """With real-time scheduling: before the loads. Threads to come inherit it."""
     if loads.realtime:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            os.sched_setscheduler(int(thread), os.SCHED_RR, os.sched_param(2))
+        with contextlib.suppress(OSError):  # Where the system does not let us, or the thread is gone.
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setscheduler(int(thread), os.SCHED_RR, os.sched_param(2))
 
 
 class ApacheAsShipped(peers.Apache):

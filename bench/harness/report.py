@@ -95,6 +95,8 @@ def write(found, rounds, out):
     head = (f"{about['processors']} processors ({about['model']}), {about['memory GB']} GB, Linux {about['kernel']}, loopback, one disk; {about['samsa']}; "
             f"{about['apache']}; librdkafka {about['librdkafka']}. {rounds} round{'s' if rounds > 1 else ''} in turn: median (least to most). "
             f"No sync but where the row says so.")
+    if any(found.rows[name].stage.realtime for name in found.figures):
+        head += " In the rows of fairness brokers and quiet client have real-time scheduling."
     if loads.realtime:
         head += " The machine did other work meanwhile: brokers and loads ran with real-time scheduling. Believe ratios and CPU time."
     text = f"{head}\n\n{table(found)}\n"

@@ -38,7 +38,7 @@ def beside(name, start, prepare=lambda side: None):
         prepared = prepare(side)
         side.wire("produce", topic, seconds=SECONDS, **QUIET)  # Warm.
         alone = quiet(side, topic)
-        other = start(side, prepared, (SECONDS + 0.3) * STRETCHES + 3)
+        other = start(side, prepared, SECONDS * STRETCHES + 5)
         time.sleep(1)
         busy = quiet(side, topic)
         if other.poll() is not None:

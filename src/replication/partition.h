@@ -1,7 +1,7 @@
 // Partition: one replica that this node hosts, as leader or follower: the role that the metadata image gives it, the high watermark,
 // and everybody who waits for one of its offsets.
 //
-// Leader (partition_leader.cc): append() writes to the local log at once; wait_committed() resumes when the high watermark has passed.
+// Leader (partition_leader.cc): append() writes to the local log at once, append_async() by the disk's threads; wait_committed() resumes when the high watermark has passed.
 // The high watermark is the least log end of the in-sync replicas (this one's counts when synced, where the topic asks for durable
 // appends), it never falls within an epoch, and stays while the ISR is smaller than min.insync.replicas (KIP-966). Followers' fetches
 // say how far they are; who is caught up joins the ISR, who lags leaves it, both through the controller. While such a change is on its
@@ -99,7 +99,7 @@ class Partition : public std::enable_shared_from_this<Partition> {
   Partition(const Partition&) = delete;
 
   // Takes over what the image says. A higher leader epoch starts a new role; the same one updates ISR and replica lists.
-  // KAFKA_STORAGE_ERROR when the new epoch cannot be written. The caller holds changing(): no truncation is under way.
+  // KAFKA_STORAGE_ERROR when the new epoch cannot be written. For a higher leader epoch the caller holds changing(): nothing is being cut or written.
   Result<void> apply(const metadata::PartitionImage& image, int32_t min_insync_replicas);
   void set_min_insync_replicas(int32_t count);
   // The replica is deleted, reassigned or its directory failed: all waiters end with `why`; calls fail with it from now on.

@@ -51,7 +51,10 @@ io::Task<Result<storage::AppendInfo>> Partition::append_async(MutableBytes batch
     ~UnderWay() { --count; }
     size_t& count;
   } const under_way(appends_under_way_);
+  CO_TRY(check_role(kNoLeaderEpoch, true));
+  const LeaderEpoch epoch = leader_epoch_;
   const auto held = co_await changing_.lock(loop_);
+  if (leader_epoch_ != epoch) co_return fail(ErrorCode::kNotLeaderOrFollower);
   CO_TRY_ASSIGN(const auto append, admit(options));
   co_return appended(co_await log_.append_as_leader_async(batch, append), batch.size());
 }

@@ -31,7 +31,10 @@ io::Task<> AppendTurns::Turn::wait(uint64_t bytes) {
   ++turns_.waiting_;
   co_await io::yield(turns_.loop_, io::Priority::kBulk);
   --turns_.waiting_;
-  while (turns_.first_of(connection_) != this) co_await first_.wait(turns_.loop_);
+  while (turns_.first_of(connection_) != this) {
+    co_await first_.wait(turns_.loop_);
+    if (bytes > kSmallBytes) co_await io::yield(turns_.loop_, io::Priority::kBulk);  // Not all that stood behind a slow one in a round.
+  }
   turns_.count(bytes);
 }
 

@@ -183,8 +183,11 @@ io::Task<> Shard::apply_partition(const metadata::TopicImage& topic, PartitionIn
   }
   tell_directory(topic, index, *state, now);
   const auto kept = found->second;
-  if (state->leader_epoch > kept->leader_epoch()) fetchers_.unfollow(*kept);
-  const auto held = co_await kept->changing().lock(world_.loop);
+  io::Mutex::Held held;
+  if (state->leader_epoch > kept->leader_epoch()) {  // Else nothing changes that who writes or cuts relies on.
+    fetchers_.unfollow(*kept);
+    held = co_await kept->changing().lock(world_.loop);
+  }
   const LeaderEpoch epoch_before = kept->leader_epoch();
   const bool led_before = kept->is_leader();
   if (const auto applied = kept->apply(*state, min_isr(now, topic.name)); !applied) {

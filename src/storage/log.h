@@ -3,7 +3,8 @@
 // Invariants: offsets only grow; recovery_point <= log_end_offset; high_watermark in [log start, log end]; everything below the
 // recovery point is synced, with indexes and epochs;
 // a batch lies wholly in one segment; what is acknowledged is in the page cache (LogConfig::durable: on disk).
-// Owner: one shard; all calls on its loop. Appends are synchronous but for append_as_leader_async(). Tasks may suspend; the Log must outlive them (close() waits).
+// Owner: one shard; all calls on its loop. Appends are synchronous but for append_as_leader_async(). Tasks may suspend; the Log must outlive them
+// (close() waits).
 // Formats: docs/formats/log.md. Retention, roll and recovery rules are those of Apache Kafka 4.3.
 #pragma once
 
@@ -308,7 +309,7 @@ class Log {
   [[nodiscard]] Result<bool> must_roll(uint64_t bytes, Offset last_offset, TimestampMs max_timestamp) const;
   Result<void> write_batches(Bytes batches, std::span<BatchPlace> places);
   Result<void> after_write(const protocol::BatchView& batch);
-  io::Task<> keep_room(std::shared_ptr<Segment> segment, uint64_t end);
+  void keep_room_ahead();
   Result<void> roll_at(Offset base);
   Result<void> store_topic_id();
   Error failed(Error error);

@@ -231,7 +231,7 @@ Result<void> Log::after_write(const protocol::BatchView& batch) {
   unflushed_records_ += static_cast<uint64_t>(batch.next_offset() - log_end_offset_);
   unflushed_bytes_ += static_cast<uint64_t>(batch.size());
   log_end_offset_ = batch.next_offset();
-  if (const auto room = segments_->active().room_wanted(config_)) background_.spawn(keep_room(segments_->active_shared(), *room));
+  keep_room_ahead();
   // flush.messages; 1 makes appends durable, and whoever waits for that starts the sync.
   if (!config_.durable && !flush_running_ && unflushed_records_ >= static_cast<uint64_t>(config_.flush_messages)) {
     flush_running_ = true;
@@ -240,7 +240,12 @@ Result<void> Log::after_write(const protocol::BatchView& batch) {
   return {};
 }
 
-io::Task<> Log::keep_room(std::shared_ptr<Segment> segment, uint64_t end) { co_await segment->keep_room(end); }
+void Log::keep_room_ahead() {
+  struct Keep {
+    static io::Task<> run(std::shared_ptr<Segment> segment, Segment::Room room) { co_await segment->keep_room(std::move(room)); }
+  };
+  if (auto room = segments_->active().room_wanted(config_)) background_.spawn(Keep::run(segments_->active_shared(), std::move(*room)));
+}
 
 // ---- Roll ----
 
@@ -257,6 +262,7 @@ Result<bool> Log::must_roll(uint64_t bytes, Offset last_offset, TimestampMs max_
 Result<void> Log::roll() { return roll_at(log_end_offset_); }
 
 Result<void> Log::roll_at(Offset base) {
+  SAMSA_ASSERT(!writing_, "a segment ends that is being written");
   if (failure_) return fail(*failure_);
   Segment& active = segments_->active();
   if (active.size() == 0 && active.base_offset() == base) return {};

@@ -105,6 +105,46 @@ TEST_F(SlowAppendTest, CloseWaitsForIt) {
   log.reset();
 }
 
+// The room ahead is made meanwhile, of a segment whose successor had no place: it is not taken for one that is full, whose room goes back by a cut.
+TEST_F(SlowAppendTest, RoomMadeMeanwhileIsNotCutOff) {
+  config.segment_bytes = 64 << 20;
+  log->update_config(config);
+  world.disk.hold_reserves = true;
+  for (int i = 0; i < 10; ++i) {
+    Buffer batch = make_batch({.value_size = 900'000});
+    ASSERT_TRUE(log->append_as_leader(batch, {}).has_value());
+  }
+  world.loop.run_ready();
+  EXPECT_TRUE(log->appends_stand(1)) << "room is being made";
+  world.disk.fault = [](std::string_view operation, const std::string&) { return operation == "open" ? io::kNoSpaceWords : nullptr; };
+  EXPECT_TRUE(io::is_no_space(log->roll().error()));
+  world.disk.fault = nullptr;
+  begin();
+  world.disk.hold_reserves = false;
+  world.disk.writes_go.notify_all();
+  world.loop.run_ready();
+  EXPECT_FALSE(outcome);
+  EXPECT_GT(world.disk.reserved(path), log->size_bytes());
+  release();
+  ASSERT_TRUE(outcome && outcome->has_value());
+  EXPECT_EQ(world.disk.content(path).size(), log->size_bytes());
+}
+
+// Retention takes the old segments beside it, and leaves the one that is written.
+TEST_F(SlowAppendTest, RetentionGoesOnBesideIt) {
+  ASSERT_TRUE(log->roll().has_value());
+  ASSERT_TRUE(append_at_once().has_value());
+  config.retention_bytes = 0;
+  log->update_config(config);
+  log->set_high_watermark(2);
+  begin();
+  EXPECT_EQ(log->delete_old_segments().value(), 1u);
+  EXPECT_EQ(log->log_start_offset(), 1);
+  release();
+  ASSERT_TRUE(outcome && outcome->has_value());
+  EXPECT_EQ(log->log_end_offset(), 3);
+}
+
 // A full disk: nothing of the batch stays, and the next append finds its place.
 TEST_F(SlowAppendTest, WithoutRoomNothingOfItStays) {
   const uint64_t size = log->size_bytes();

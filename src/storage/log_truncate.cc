@@ -141,13 +141,14 @@ Result<size_t> Log::deletable_segments() const {
 
 Result<size_t> Log::delete_old_segments() {
   if (failure_) return fail(*failure_);
-  if (writing_) return size_t{0};  // The next time: the last segment may have to be rolled.
-  segments_->active().give_back_room(out_of_room());
+  if (!writing_) segments_->active().give_back_room(out_of_room());
   const auto deletable = deletable_segments();
   if (!deletable) return fail(read_failed(deletable.error()));
   size_t count = *deletable;
   if (count == 0) return size_t{0};
-  if (count == segments_->size()) {
+  if (count == segments_->size() && writing_) {
+    if (--count == 0) return size_t{0};  // The last one goes the next time.
+  } else if (count == segments_->size()) {
     // On a full disk there is no room for a new segment: the others make it, and the last one goes the next time.
     auto rolled = roll();
     if (!rolled && (count == 1 || !io::is_no_space(rolled.error()))) return fail(std::move(rolled).error());

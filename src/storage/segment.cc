@@ -17,7 +17,6 @@ constexpr size_t kScanBytes = 8192;   // Read at once when walking from header t
 constexpr uint64_t kAheadMost = 64 << 20;  // Bytes kept ahead at most.
 constexpr uint64_t kAheadShare = 64;       // Of the disk's room, no more than one part in so many.
 constexpr uint64_t kLeftover = 1 << 20;    // Bytes of kept room that a full segment may leave.
-constexpr size_t kLargeWrite = 16 << 10;   // Such a write does not wait for the making of room.
 
 constexpr std::string_view kSuffixes[] = {".log", ".index", ".timeindex", ".txnindex"};
 
@@ -102,7 +101,7 @@ io::Task<Result<void>> Segment::append_async(Bytes batches, std::span<BatchPlace
 }
 
 bool Segment::appends_stand(size_t bytes) const {
-  if (keeping_room_ && bytes >= kLargeWrite) return true;
+  if (keeping_room_) return true;
   const io::File* file = log_.peek();
   return file != nullptr && file->writes_stand(bytes);
 }
@@ -111,6 +110,7 @@ Result<std::shared_ptr<io::File>> Segment::begin_append() {
   TRY_ASSIGN(auto file, log_.get());
   if (size_ > 0) TRY(max_timestamp());
   set_dirty(true);
+  finished_ = false;  // A roll had no room for the next segment: this one goes on.
   return file;
 }
 
@@ -134,7 +134,7 @@ Result<void> Segment::end_append(io::File& file, Result<void> written, std::span
 
 // A write into room that is there already does not wait for the write-back that allocates, which holds the file's map for milliseconds at times, and
 // costs a fifth less CPU (docs/PERFORMANCE.md). Some file systems do the same by themselves.
-std::optional<uint64_t> Segment::room_wanted(const LogConfig& config) {
+std::optional<Segment::Room> Segment::room_wanted(const LogConfig& config) {
   if (appended_ < kAheadFrom || keeping_room_ || size_ < reserve_next_ || reserved_ == UINT64_MAX) return std::nullopt;
   const uint64_t from = std::max(size_, reserved_);
   const auto space = pool_.disk().space(directory_);
@@ -142,17 +142,18 @@ std::optional<uint64_t> Segment::room_wanted(const LogConfig& config) {
   reserve_next_ = from + std::max(step, kAheadFrom) / 2;
   const uint64_t end = std::min(from + step, static_cast<uint64_t>(config.segment_bytes));
   if (step < kAheadFrom || end <= from) return std::nullopt;  // Without it all goes on as well.
+  auto file = log_.get();
+  if (!file) return std::nullopt;
   keeping_room_ = true;
-  return end;
+  return Room{std::move(*file), end};
 }
 
-io::Task<> Segment::keep_room(uint64_t end) {
-  const auto file = log_.get();
-  const auto kept = file ? co_await (*file)->reserve_async(end) : fail(file.error());
+io::Task<> Segment::keep_room(Room room) {
+  const auto kept = co_await room.file->reserve_async(room.end);
   keeping_room_ = false;
   if (!kept) co_return;
-  reserved_ = std::max(reserved_, end);
-  if (finished_ && reserved_ > size_ + kLeftover) (void)(*file)->truncate(size_);
+  reserved_ = std::max(reserved_, room.end);
+  if (finished_ && reserved_ > size_ + kLeftover) (void)room.file->truncate(size_);
 }
 
 void Segment::give_back_room(bool at_once) {

@@ -50,7 +50,7 @@ class Segment {
 
   // Appends whole batches (one write). `places` are theirs with position 0 at the first; each place's batch is indexed as Kafka does.
   Result<void> append(Bytes batches, std::span<BatchPlace> places, const LogConfig& config);
-  // The same with the write on the disk's threads; nothing else may change the segment meanwhile.
+  // The same with the write on the disk's threads; but for keep_room() nothing may change the segment meanwhile.
   io::Task<Result<void>> append_async(Bytes batches, std::span<BatchPlace> places, const LogConfig& config);
   // Whether an append of so many bytes may stand for long, so that it is better made so.
   [[nodiscard]] bool appends_stand(size_t bytes) const;
@@ -58,10 +58,14 @@ class Segment {
   [[nodiscard]] bool has_room(uint64_t bytes, Offset last_offset, const LogConfig& config) const;
   // Writes the closing time index entry; called when the segment is rolled or closed.
   Result<void> finish();
-  // Whoever appends much is kept room ahead for on the disk, in growing steps, behind the end of the file: where the room ends that is to be made
-  // now, if any; keep_room() must follow.
-  [[nodiscard]] std::optional<uint64_t> room_wanted(const LogConfig& config);
-  io::Task<> keep_room(uint64_t end);
+  // Whoever appends much is kept room ahead for on the disk, in growing steps, behind the end of the file: what is to be made now, if anything;
+  // keep_room() must follow.
+  struct Room {
+    std::shared_ptr<io::File> file;
+    uint64_t end = 0;  // Bytes from the start of the file.
+  };
+  [[nodiscard]] std::optional<Room> room_wanted(const LogConfig& config);
+  io::Task<> keep_room(Room room);
   // Gives it back: at once, or where nothing was appended since the last call.
   void give_back_room(bool at_once);
 
@@ -168,7 +172,7 @@ class Segment {
   uint64_t reserve_next_ = 0;  // The end of file from which on more is kept.
   uint64_t idle_since_ = 0;    // appended_ at the last call of give_back_room().
   bool keeping_room_ = false;
-  bool finished_ = false;      // Nothing more is appended.
+  bool finished_ = false;      // Nothing was appended since finish().
   bool dirty_ = false;  // Data written since the last sync.
   bool max_known_ = false;
   TimestampEntry max_;  // Greatest timestamp and the last offset of the batch that holds it.

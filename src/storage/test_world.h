@@ -174,6 +174,10 @@ class TestDisk final : public io::Disk {
       node_->reserved = std::max(node_->reserved, size);
       return {};
     }
+    io::Task<Result<void>> reserve_async(uint64_t size) override {
+      while (disk_.hold_reserves) co_await disk_.writes_go.wait(*disk_.loop);
+      co_return reserve(size);
+    }
     Result<uint64_t> size() override { return node_->bytes.size(); }
     io::Task<Result<void>> sync() override {
       co_await io::yield(*disk_.loop);
@@ -416,7 +420,8 @@ class TestDisk final : public io::Disk {
   std::function<const char*(std::string_view operation, const std::string& path)> fault;
   uint64_t capacity = UINT64_MAX;   // Bytes.
   size_t open_files = 0;
-  bool hold_writes = false;  // write_at_async() waits until it is false and writes_go is notified.
+  bool hold_writes = false;    // write_at_async() waits until it is false and writes_go is notified.
+  bool hold_reserves = false;  // The same for reserve_async().
   io::Signal writes_go;
   std::string slow_reads;  // Awaitable reads of files with this in their path take ten seconds each.
   void drop_caches() {

@@ -85,6 +85,8 @@ def test_grow_and_shrink_under_load(make_cluster):
             load.wait_writing()
         for reader in readers:
             reader.start()
+        # Before there is a fourth broker, on which it might be made too.
+        wait_for(lambda: "__consumer_offsets" in cluster.admin().list_topics(timeout=10).topics, what="the topic of the groups")
         # Grow: a broker that was not there, a plan with it, so slow that it can be looked at, called off, and carried out.
         cluster.start([cluster[FOURTH]])
         wait_for(lambda: len(cluster.admin().list_topics(timeout=10).brokers) == 4, what="four brokers")

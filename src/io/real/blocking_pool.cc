@@ -15,7 +15,8 @@ namespace {
 void rank_below_shards() {
   constexpr int kLess = 5;
   const sched_param ordinary{};
-  if (::sched_getscheduler(0) != SCHED_OTHER) (void)::sched_setscheduler(0, SCHED_OTHER, &ordinary);
+  const int policy = ::sched_getscheduler(0);
+  if (policy == SCHED_FIFO || policy == SCHED_RR) (void)::sched_setscheduler(0, SCHED_OTHER, &ordinary);
   (void)::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + kLess);  // Of this thread, with Linux.
 }
 
@@ -31,6 +32,7 @@ BlockingPool::~BlockingPool() {
 }
 
 void BlockingPool::submit(Job& job) {
+  SAMSA_ASSERT(!ended_, "work for a pool that has been shut down");
   Job* newest = submitted_.load(std::memory_order_relaxed);
   do {
     job.next_job = newest;
@@ -41,7 +43,6 @@ void BlockingPool::submit(Job& job) {
 
 void BlockingPool::start_thread() {
   const std::lock_guard lock(starting_);
-  SAMSA_ASSERT(!ended_, "work for a pool that has been shut down");
   if (threads_.size() >= limit_) return;
   // Signals are the main thread's.
   sigset_t all;

@@ -1,6 +1,6 @@
 // BlockingPool: a few threads for calls that may block (cold reads, writes that stand, fdatasync, name look-ups). Shared by the shards of a node.
-// Its threads rank below the shards' with the system's scheduler: what they do is long, and nobody but who asked waits for it. So a shard never
-// waits for one of them either: what it submits goes into a list without a lock.
+// Its threads rank below the shards' with the system's scheduler: what they do is long, and nobody but who asked waits for it. So no
+// lock of theirs is a shard's: what it submits goes into a list without one.
 //
 // co_await pool.run(loop, f) runs f() on one of them and resumes on `loop` with its value. The job lives in the awaiting frame, so
 // loops must not be torn down before shut_down() has returned. Threads start when they are first needed.
@@ -81,7 +81,7 @@ class BlockingPool {
   std::mutex taking_;                      // Of the pool's threads.
   Job* first_ = nullptr;                   // Taken from submitted_, the oldest first.
   std::mutex starting_;
-  bool ended_ = false;
+  std::atomic<bool> ended_ = false;
   std::vector<std::thread> threads_;
 };
 

@@ -109,7 +109,7 @@ class RealFile final : public File {
     return {};
   }
   Task<Result<void>> reserve_async(uint64_t size) override {
-    co_return co_await pools_.syncs.run(loop_, [this, size] { return reserve(size); });
+    co_return co_await pools_.writes.run(loop_, [this, size] { return reserve(size); });
   }
   Result<uint64_t> size() override {
     struct stat info{};

@@ -1,6 +1,6 @@
 // RealDisk: the system's files. Writes are pwritev to the page cache on the calling thread; asynchronous reads try the page cache
 // first (RWF_NOWAIT) and go to a pool when the bytes are not there; syncs, and writes that would stand, run on pools of their own, so that none
-// holds up another. One RealDisk per shard: the awaitable calls of a file resume on the loop of the disk that opened it.
+// holds up another, though directories on several devices share them. One RealDisk per shard: the awaitable calls of a file resume on the loop of the disk that opened it.
 #pragma once
 
 #include "io/file.h"

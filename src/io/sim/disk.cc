@@ -65,6 +65,10 @@ class SimFile final : public File {
     co_await sleep_for(loop_, Duration(kernel_.span(Duration(std::chrono::microseconds(20)), loop_.host().disk().slow_sync_time / 20)));
     co_return write_at(bytes, offset);
   }
+  Task<Result<void>> reserve_async(uint64_t size) override {
+    co_await sleep_for(loop_, Duration(kernel_.span(Duration(std::chrono::microseconds(20)), loop_.host().disk().slow_sync_time / 20)));
+    co_return reserve(size);
+  }
   [[nodiscard]] bool writes_stand(size_t) const override { return kernel_.chance(loop_.host().disk().standing_write); }
 
   Result<void> truncate(uint64_t size) override {
