@@ -98,14 +98,16 @@ io::Task<Result<AppendInfo>> Log::append_as_leader_async(MutableBytes batch, Lea
   CO_TRY_ASSIGN(auto info, begin_append(batch, options, checked));
   if (info.duplicate) co_return info;
   BatchPlace place{info.first_offset, info.last_offset, 0, info.bytes, info.max_timestamp};
+  const auto segment = segments_->active_shared();
+  auto file = segment->begin_append();
+  if (!file) co_return fail(failed(std::move(file).error()));
   writing_ = true;
   if (space_ != nullptr) space_->wrote(info.bytes);
-  const auto segment = segments_->active_shared();
-  auto written = co_await segment->append_async(checked.view.bytes(), {&place, 1}, config_);
+  auto written = co_await (*file)->write_at_async(checked.view.bytes(), segment->size());
   writing_ = false;
   wrote_.notify_all();
-  if (!written) co_return fail(failed(std::move(written).error()));
-  if (failure_) co_return fail(*failure_);  // Meanwhile; what is in the file is nobody's.
+  if (failure_) co_return fail(*failure_);  // Meanwhile: what is in the file is nobody's, and nobody may read it.
+  if (auto ended = segment->end_append(**file, std::move(written), {&place, 1}, config_); !ended) co_return fail(failed(std::move(ended).error()));
   CO_TRY(after_write(checked.view));
   co_return info;
 }

@@ -170,8 +170,9 @@ TEST_F(SlowAppendTest, AFailedDiskEndsIt) {
   EXPECT_FALSE(append_at_once().has_value()) << "nothing more is written";
 }
 
-// A sync that fails meanwhile ends the log; the batch is not acknowledged though it was written.
+// A sync that fails meanwhile ends the log; the batch is neither acknowledged nor read though it was written.
 TEST_F(SlowAppendTest, ALogThatFailedMeanwhileAcknowledgesNothing) {
+  const size_t before = readable();
   begin();
   world.disk.fault = [](std::string_view operation, const std::string&) { return operation == "sync" ? kBroken : nullptr; };
   EXPECT_FALSE(world.loop.run(log->flush()).has_value());
@@ -179,6 +180,7 @@ TEST_F(SlowAppendTest, ALogThatFailedMeanwhileAcknowledgesNothing) {
   release();
   ASSERT_TRUE(outcome && !outcome->has_value());
   EXPECT_EQ(log->log_end_offset(), 1);
+  EXPECT_EQ(readable(), before);
 }
 
 }  // namespace

@@ -94,12 +94,6 @@ Result<void> Segment::append(Bytes batches, std::span<BatchPlace> places, const 
   return end_append(*file, file->write_at(batches, size_), places, config);
 }
 
-io::Task<Result<void>> Segment::append_async(Bytes batches, std::span<BatchPlace> places, const LogConfig& config) {
-  CO_TRY_ASSIGN(const auto file, begin_append());
-  auto written = co_await file->write_at_async(batches, size_);
-  co_return end_append(*file, std::move(written), places, config);
-}
-
 bool Segment::appends_stand(size_t bytes) const {
   if (keeping_room_) return true;
   const io::File* file = log_.peek();

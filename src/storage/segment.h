@@ -50,8 +50,10 @@ class Segment {
 
   // Appends whole batches (one write). `places` are theirs with position 0 at the first; each place's batch is indexed as Kafka does.
   Result<void> append(Bytes batches, std::span<BatchPlace> places, const LogConfig& config);
-  // The same with the write on the disk's threads; but for keep_room() nothing may change the segment meanwhile.
-  io::Task<Result<void>> append_async(Bytes batches, std::span<BatchPlace> places, const LogConfig& config);
+  // The same in two steps, around a write at size() that the disk's threads make; but for keep_room() nothing may change the segment meanwhile. Without
+  // the second the segment knows nothing of the bytes.
+  Result<std::shared_ptr<io::File>> begin_append();
+  Result<void> end_append(io::File& file, Result<void> written, std::span<BatchPlace> places, const LogConfig& config);
   // Whether an append of so many bytes may stand for long, so that it is better made so.
   [[nodiscard]] bool appends_stand(size_t bytes) const;
   // Whether the batches may still go here: size, index room, offset span; time is the log's matter.
@@ -142,8 +144,6 @@ class Segment {
     uint32_t position;
   };
   void remember(const BatchPlace& place);
-  Result<std::shared_ptr<io::File>> begin_append();
-  Result<void> end_append(io::File& file, Result<void> written, std::span<BatchPlace> places, const LogConfig& config);
   void set_dirty(bool dirty) {
     dirty_ = dirty;
     log_.keep_open(dirty);
