@@ -1,7 +1,8 @@
 // Partition: one replica that this node hosts, as leader or follower: the role that the metadata image gives it, the high watermark,
 // and everybody who waits for one of its offsets.
 //
-// Leader (partition_leader.cc): append() writes to the local log at once, append_async() by the disk's threads; wait_committed() resumes when the high watermark has passed.
+// Leader (partition_leader.cc): append() writes to the local log at once, append_async() by the disk's threads; wait_committed() resumes when the
+// high watermark has passed.
 // The high watermark is the least log end of the in-sync replicas (this one's counts when synced, where the topic asks for durable
 // appends), it never falls within an epoch, and stays while the ISR is smaller than min.insync.replicas (KIP-966). Followers' fetches
 // say how far they are; who is caught up joins the ISR, who lags leaves it, both through the controller. While such a change is on its

@@ -19,7 +19,7 @@ namespace samsa::io::real {
 struct RealNodeOptions {
   int shards = 0;        // 0: one per processor that this process may use.
   int read_threads = 4;  // For cold reads and name look-ups. Threads start when they are first needed.
-  int write_threads = 4; // For large writes while the system lets them stand.
+  int write_threads = 4;  // For large writes while the system lets them stand.
   int sync_threads = 4;  // For fdatasync, and changes of directories.
   SocketBuffers buffers;  // Of the connections that it accepts.
   // Called first on the thread of every shard, to install log sinks and the like.
