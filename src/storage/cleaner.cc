@@ -473,6 +473,7 @@ io::Task<Result<void>> LogCleaner::exchange(const Sources& sources, Output& outp
 io::Task<Result<void>> LogCleaner::replace(const Sources& sources, Output& output) {
   auto held = co_await log_.flushing_.lock(log_.context_.loop);
   const auto replaced = co_await [](LogCleaner& self, const Sources& old, Output& copy) -> io::Task<Result<void>> {
+    co_await self.log_.make_way_for_deleted(old);
     CO_TRY(self.place_of(old));
     CO_TRY(copy.segment->rename_suffix(".swap"));
     CO_TRY(co_await self.log_.context_.disk.sync_directory_async(self.log_.directory_));

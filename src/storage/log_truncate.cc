@@ -186,10 +186,28 @@ Result<void> Log::remove_segments(std::vector<std::shared_ptr<Segment>> segments
         for (auto& name : *names) doomed_.push_back({std::move(name), due});
       }
     }
-    if (with_snapshots && producers_->snapshots().contains(segment->base_offset())) TRY(producers_->remove_snapshot(segment->base_offset()));
+    if (!with_snapshots || !producers_->snapshots().contains(segment->base_offset())) continue;
+    if (at_once) {
+      TRY(producers_->remove_snapshot(segment->base_offset()));
+    } else {
+      TRY(producers_->retire_snapshot(segment->base_offset()));
+      doomed_.push_back({producers_->retired_snapshot_path(segment->base_offset()), due});
+    }
   }
   directory_dirty_ = directory_dirty_ || !segments.empty();
   return {};
+}
+
+// Removes, on the disk's threads, what earlier rounds left under the ".deleted" names that these segments will get: a rename over a file frees
+// it, for which the loop would wait for the device.
+io::Task<> Log::make_way_for_deleted(std::vector<std::shared_ptr<Segment>> segments) {
+  std::vector<std::string> names;
+  for (const auto& segment : segments) {
+    std::ranges::move(segment->paths(".deleted"), std::back_inserter(names));
+    names.push_back(producers_->retired_snapshot_path(segment->base_offset()));
+  }
+  std::erase_if(names, [&](const auto& name) { return std::erase_if(doomed_, [&](const Doomed& doomed) { return doomed.path == name; }) == 0; });
+  for (const auto& name : names) (void)co_await context_.disk.remove_file_async(name);
 }
 
 }  // namespace samsa::storage

@@ -283,6 +283,15 @@ Result<void> ProducerStates::remove_snapshot(Offset offset) {
   return removed;
 }
 
+Result<void> ProducerStates::retire_snapshot(Offset offset) {
+  snapshots_.erase(offset);
+  unsynced_.erase(offset);
+  auto renamed = disk_.rename(snapshot_path(offset), retired_snapshot_path(offset));
+  if (!renamed && io::is_no_space(renamed.error())) return remove_snapshot(offset);
+  if (!renamed && renamed.error().code == ErrorCode::kResourceNotFound) return {};
+  return renamed;
+}
+
 void ProducerStates::clear_and_start_at(Offset offset) {
   entries_.clear();
   open_.clear();

@@ -97,6 +97,9 @@ class ProducerStates {
   // Removes the snapshots of offsets that are no segment's base, but the newest.
   void remove_stray_snapshots(const std::set<Offset>& segment_bases);
   Result<void> remove_snapshot(Offset offset);
+  // Gives it its ".deleted" name instead: what goes with its segment goes later, as in Kafka. On a full disk it goes at once.
+  Result<void> retire_snapshot(Offset offset);
+  [[nodiscard]] std::string retired_snapshot_path(Offset offset) const { return snapshot_path(offset) + ".deleted"; }
   void forget_snapshot(Offset offset) { snapshots_.erase(offset); }
   [[nodiscard]] std::string snapshot_path(Offset offset) const;
   void clear_and_start_at(Offset offset);

@@ -486,12 +486,19 @@ void Segment::set_directory(const std::string& directory) {
   for (IndexFile* file : {&offsets_.file(), &times_.file(), &transactions_.file()}) file->set_path(moved(file->path()));
 }
 
+std::vector<std::string> Segment::paths(std::string_view suffix) const {
+  std::vector<std::string> all;
+  for (const auto kind : kSuffixes) all.push_back(file_path(directory_, base_, kind, suffix));
+  return all;
+}
+
 Result<std::vector<std::string>> Segment::rename_suffix(std::string_view suffix) {
+  const std::vector<std::string> all = paths(suffix);
   std::vector<std::string> names;
   IndexFile* indexes[] = {&offsets_.file(), &times_.file(), &transactions_.file()};
   for (size_t i = 0; i < std::size(kSuffixes); ++i) {
     const std::string from = i == 0 ? log_.path() : indexes[i - 1]->path();
-    const std::string to = file_path(directory_, base_, kSuffixes[i], suffix);
+    const std::string& to = all[i];
     auto renamed = pool_.disk().rename(from, to);
     if (!renamed && (renamed.error().code != ErrorCode::kResourceNotFound || i == 0)) return fail(std::move(renamed).error());
     if (i == 0) {

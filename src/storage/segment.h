@@ -126,6 +126,8 @@ class Segment {
   [[nodiscard]] int64_t roll_jitter() const { return roll_jitter_; }
   void set_roll_jitter(int64_t ms) { roll_jitter_ = ms; }
   void set_directory(const std::string& directory);
+  // The names that the files have, or would have, with the suffix.
+  [[nodiscard]] std::vector<std::string> paths(std::string_view suffix) const;
   // Renames the files from one suffix to another (".deleted" goes behind); missing indexes are no error. Returns the new names.
   Result<std::vector<std::string>> rename_suffix(std::string_view suffix);
   Result<void> remove_files();
