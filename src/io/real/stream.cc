@@ -24,7 +24,7 @@ constexpr uint64_t kSendfileFrom = 16 * 1024;  // Shorter slices are cheaper to 
 constexpr size_t kGatherBytes = 64 * 1024;     // Of slices that are read for one sendmsg.
 constexpr size_t kGatherPieces = 64;
 constexpr uint64_t kWarmBytes = 128 * 1024;  // The system's read-ahead: what a probe of one byte vouches for.
-constexpr uint64_t kColdBytes = 512 * 1024;  // What is read from the disk at a time, with as much again under way.
+constexpr uint64_t kColdBytes = 1024 * 1024;  // What is read from the disk at a time.
 constexpr uint64_t kColdStride = 64 * 1024;
 
 // Where short slices are read before they are sent. Used within one call only, so one per thread does.
@@ -33,6 +33,19 @@ uint8_t* gather_buffer() {
   return buffer.get();
 }
 
+// Has the system read the part as it reads any file in order, in large pages and ahead of the reader, and waits for it; nothing is copied.
+// Returns how much of it is there: less where the system cannot, or the disk fails.
+uint64_t read_through(int file, uint64_t at, uint64_t length) {
+  static const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  auto position = static_cast<off_t>(at);
+  uint64_t there = 0;
+  while (file >= 0 && there < length) {
+    const ssize_t n = ::sendfile(nowhere, file, &position, length - there);
+    if (n <= 0) break;
+    there += static_cast<uint64_t>(n);
+  }
+  return there;
+}
 
 // A log that is cut while a slice of it is sent: no fault of the disk (is_device_error).
 Error slice_too_short(const FileSlice& slice) {
@@ -171,15 +184,28 @@ RealStream::Step RealStream::send_step(Cursor& cursor, Error& error) {
   return whole_file ? send_file(cursor, error) : send_gathered(cursor, error);
 }
 
+// Whether the next bytes of the slice are in the page cache. What lies ahead is looked for a piece at a time: its last byte vouches for it where
+// the piece before was there.
+bool RealStream::look_ahead(Cursor& cursor) {
+  const FileSlice& slice = *cursor.chunks[0].slice;
+  const int file = slice.file->native_handle();
+  const auto is_missing = [&](uint64_t offset) { return is_cached(file, slice.offset + offset) == Cached::kNo; };
+  uint64_t& until = cursor.cached_until;
+  if (until <= cursor.offset && cursor.offset == 0 && is_missing(0)) return false;
+  until = std::max(until, cursor.offset);
+  if (until - cursor.offset >= kWarmBytes || until == slice.length) return true;
+  const uint64_t end = std::min(until + kWarmBytes, slice.length);
+  if (is_missing(end - 1)) return until > cursor.offset;
+  until = end;
+  return true;
+}
+
 RealStream::Step RealStream::send_file(Cursor& cursor, Error& error) {
   const FileSlice& slice = *cursor.chunks[0].slice;
   const int file = slice.file->native_handle();
-  const uint64_t length = std::min(cursor.left(), kWarmBytes);
+  if (!look_ahead(cursor)) return Step::kCold;
   auto at = static_cast<off_t>(slice.offset + cursor.offset);
-  if (cursor.offset + length > cursor.cached_until) {
-    if (is_cached(file, at) == Cached::kNo || is_cached(file, at + length - 1) == Cached::kNo) return Step::kCold;
-    cursor.cached_until = cursor.offset + length;
-  }
+  const uint64_t length = std::min(cursor.cached_until - cursor.offset, kBytesPerRound);
   this_work.count(SystemCall::kSendFile);
   const ssize_t n = ::sendfile(watch_.fd(), file, &at, length);
   if (n > 0) {
@@ -279,13 +305,9 @@ Task<Result<void>> RealStream::warm(Cursor& cursor) {
   const uint64_t at = slice.offset + cursor.offset;
   const uint64_t length = std::min(cursor.left(), kColdBytes);
   cursor.cached_until = cursor.offset + length;
-  // The system reads ahead, this part and the next, and a byte here and there is waited for: nothing is copied.
-  const uint64_t ahead = std::min(cursor.left(), 2 * kColdBytes);
-  co_return co_await pool_.run(loop_, [&slice, at, length, ahead]() -> Result<void> {
-    if (const int file = slice.file->native_handle(); file >= 0)
-      ::posix_fadvise(file, static_cast<off_t>(at), static_cast<off_t>(ahead), POSIX_FADV_WILLNEED);
+  co_return co_await pool_.run(loop_, [&slice, at, length]() -> Result<void> {
     uint8_t byte[1];
-    for (uint64_t offset = 0; offset < length; offset += kColdStride) {
+    for (uint64_t offset = read_through(slice.file->native_handle(), at, length); offset < length; offset += kColdStride) {
       TRY(slice.file->read_at(byte, at + offset));
     }
     TRY(slice.file->read_at(byte, at + length - 1));

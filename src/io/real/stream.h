@@ -70,6 +70,7 @@ class RealStream final : public Stream {
     ++writes_.calls;
   }
   Step send_step(Cursor& cursor, Error& error);
+  static bool look_ahead(Cursor& cursor);
   Step send_file(Cursor& cursor, Error& error);
   Step send_gathered(Cursor& cursor, Error& error);
   Step send_pieces(Cursor& cursor, std::span<iovec> pieces, bool more, Error& error);

@@ -115,6 +115,28 @@ TEST_F(ColdFiles, AreReadByThePoolAndSent) {
   node.run_until_done(body());
 }
 
+// One look for each 128 KiB of what the page cache has, and one for the first byte.
+TEST_F(ColdFiles, OfThePageCacheAreLookedForRarely) {
+  RealNode node({.shards = 1});
+  World& world = node.worlds()[0];
+  const Buffer content = pattern(1 << 20);
+  const auto body = [&]() -> Task<> {
+    auto file = world.disk.open(path, OpenMode::kCreateTruncate);
+    CO_ASSERT(file && (*file)->write_at(content, 0));
+    auto pair = co_await connect_pair(world);
+    const FileSlice slice{*file, 0, content.size()};
+    const Chunk chunk{{}, &slice};
+    const uint64_t before = this_work.system_calls[static_cast<size_t>(SystemCall::kRead)];
+    const auto send = [&]() -> Task<> { EXPECT_TRUE(co_await pair.server->write({&chunk, 1})); };
+    TaskGroup group(world.loop);
+    group.spawn(send());
+    CO_ASSERT((co_await read_up_to(*pair.client, content.size())).value() == content);
+    EXPECT_LE(this_work.system_calls[static_cast<size_t>(SystemCall::kRead)] - before, 9u);
+    co_await group.join();
+  };
+  node.run_until_done(body());
+}
+
 // The answer is lost either way, but the error must say whose fault it is: a disk that fails is not the peer's.
 TEST(RealStream, AFileThatCannotBeReadIsNoErrorOfTheConnection) {
   RealNode node({.shards = 1});
