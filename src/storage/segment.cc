@@ -214,6 +214,7 @@ std::optional<BatchPlace> Segment::find_recent(Offset target) const {
 Result<std::optional<BatchPlace>> Segment::find(Offset target) {
   if (!recent_.empty() && target > recent_.back().base + recent_.back().last_delta) return std::optional<BatchPlace>();
   if (auto recent = find_recent(target)) return recent;
+  if (warmed_ && target >= warmed_->base_offset && target <= warmed_->last_offset) return *warmed_;
   TRY_ASSIGN(const OffsetPosition from, offsets_.lookup(target));
   // The entry's own batch ends at or before the target.
   return scan_from(from, [&](const BatchPlace& place) { return place.last_offset >= target; });
@@ -222,7 +223,9 @@ Result<std::optional<BatchPlace>> Segment::find(Offset target) {
 io::Task<Result<void>> Segment::warm(Offset target) {
   if (remembers(target)) co_return Result<void>();
   CO_TRY_ASSIGN(const OffsetPosition from, co_await offsets_.lookup_async(target));
-  CO_TRY(co_await scan_from_async(from, [target](const BatchPlace& place) { return place.last_offset >= target; }));
+  const uint32_t cuts = cuts_;
+  CO_TRY_ASSIGN(const auto found, co_await scan_from_async(from, [target](const BatchPlace& place) { return place.last_offset >= target; }));
+  if (found && cuts == cuts_) warmed_ = std::make_unique<BatchPlace>(*found);
   co_return Result<void>();
 }
 
@@ -371,6 +374,8 @@ Result<void> Segment::truncate_bytes(uint64_t size) {
   set_dirty(true);
   TRY(file->truncate(size));
   size_ = size;
+  ++cuts_;
+  warmed_.reset();
   reserved_ = reserve_next_ = 0;
   finished_ = false;
   bytes_since_index_ = 0;

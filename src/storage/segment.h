@@ -75,7 +75,7 @@ class Segment {
   Result<std::optional<BatchPlace>> find(Offset target);
   // Whether find() answers from memory.
   [[nodiscard]] bool remembers(Offset target) const { return !recent_.empty() && target >= recent_.front().base; }
-  // Reads what find() will look at, in index and log file, without stopping the loop, so that find() has it from the page cache.
+  // Looks for it in index and log file without stopping the loop, so that find() has it from memory.
   io::Task<Result<void>> warm(Offset target);
   // The first batch at or after `position`; nothing at the end or where the bytes are no batch.
   Result<std::optional<BatchPlace>> batch_at(uint64_t position);
@@ -181,6 +181,8 @@ class Segment {
   std::optional<TimestampMs> first_timestamp_;
   TimestampMs created_;
   int64_t roll_jitter_ = 0;
+  std::unique_ptr<BatchPlace> warmed_;  // What warm() found last.
+  uint32_t cuts_ = 0;                   // Lets a look-up in flight notice that the file was cut meanwhile.
   std::vector<Recent> recent_;  // The newest batches, oldest first; at most kRecentMost.
   std::string directory_;
 };
