@@ -61,6 +61,7 @@ def overload(side):
     side.format()
     side.start()
     measure.warm_up(side)
+    side.settle()
     topic, other = side.topic(8), side.topic(1)
     with side.watched_memory() as peak:
         quiet = loads.start_wire("produce", side.bootstrap, other, rate=50, seconds=8, batch=1, size=100)
