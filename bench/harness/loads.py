@@ -10,6 +10,7 @@ OUT = BUILD / "bench"
 RDLOAD = OUT / "rdload"
 WIRELOAD = BUILD / "release" / "wireload"
 realtime = False  # Whether loads and brokers run with real-time scheduling.
+rank = 1  # Of the loads that are started, with real-time scheduling; that of brokers is 2.
 
 
 def prepare():

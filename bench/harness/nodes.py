@@ -32,7 +32,7 @@ def prefer():
     """Brokers and loads go before what else the machine does, where the system lets us: the same for both."""
     try:
         if loads.realtime:
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(loads.rank))
         os.setpriority(os.PRIO_PROCESS, 0, int(os.environ.get("SAMSA_BENCH_NICE", "-10")))
     except (PermissionError, OSError):
         pass
