@@ -2,35 +2,6 @@
 
 namespace samsa::io {
 namespace detail {
-
-// The outermost frame of a spawned task: frees itself when the task ends, and is known to its loop until then.
-struct Root {
-  using promise_type = RootPromise;
-  std::coroutine_handle<RootPromise> handle;
-};
-
-struct RootPromise : FrameAllocation {
-  RootPromise(Loop& on, Task<>&) : loop(on), order(++*on.root_counter_), previous(on.last_root_) {
-    if (previous) previous->next = this;
-    on.last_root_ = this;
-  }
-  RootPromise(const RootPromise&) = delete;
-  ~RootPromise() {
-    if (previous) previous->next = next;
-    (next ? next->previous : loop.last_root_) = previous;
-  }
-  Root get_return_object() noexcept { return {std::coroutine_handle<RootPromise>::from_promise(*this)}; }
-  std::suspend_always initial_suspend() const noexcept { return {}; }
-  std::suspend_never final_suspend() const noexcept { return {}; }
-  void return_void() const noexcept {}
-  [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }
-
-  Loop& loop;
-  uint64_t order;
-  RootPromise* previous;
-  RootPromise* next = nullptr;
-};
-
 namespace {
 
 Root run_root(Loop& /*loop*/, Task<> task) { co_await std::move(task); }

@@ -119,6 +119,39 @@ void spawn(Loop& loop, Task<> task);
 // The same, starting at once, inside the call.
 void spawn_now(Loop& loop, Task<> task);
 
+namespace detail {
+
+// The outermost frame of a spawned task: frees itself when the task ends, and is known to its loop until then. A coroutine that returns one has
+// the loop as its first parameter.
+struct Root {
+  using promise_type = RootPromise;
+  std::coroutine_handle<RootPromise> handle;
+};
+
+struct RootPromise : FrameAllocation {
+  explicit RootPromise(Loop& on, const auto&...) : loop(on), order(++*on.root_counter_), previous(on.last_root_) {
+    if (previous) previous->next = this;
+    on.last_root_ = this;
+  }
+  RootPromise(const RootPromise&) = delete;
+  ~RootPromise() {
+    if (previous) previous->next = next;
+    (next ? next->previous : loop.last_root_) = previous;
+  }
+  Root get_return_object() noexcept { return {std::coroutine_handle<RootPromise>::from_promise(*this)}; }
+  std::suspend_always initial_suspend() const noexcept { return {}; }
+  std::suspend_never final_suspend() const noexcept { return {}; }
+  void return_void() const noexcept {}
+  [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }
+
+  Loop& loop;
+  uint64_t order;
+  RootPromise* previous;
+  RootPromise* next = nullptr;
+};
+
+}  // namespace detail
+
 // Suspends until the time has come: co_await sleep_for(loop, 10ms).
 class SleepAwaiter : Timer {
  public:

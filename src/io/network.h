@@ -46,10 +46,18 @@ class Stream {
   virtual ~Stream() = default;
   // Some bytes, at least one; 0 at the orderly end of the stream.
   virtual Task<Result<size_t>> read_some(MutableBytes into) = 0;
-  // Whether read_some may have something at once, its end or an error included; and the wait for that, for readers that want no memory while
-  // they wait. It counts as a read.
+  // Whether read_some may have something at once, its end or an error included; and the wait for that (co_await), for readers that want no
+  // memory while they wait. It counts as a read.
   [[nodiscard]] virtual bool may_read() const = 0;
-  virtual Task<> readable() = 0;
+  [[nodiscard]] auto readable() {
+    struct Awaiter {
+      Stream& stream;
+      bool await_ready() const { return stream.may_read(); }
+      void await_suspend(std::coroutine_handle<> reader) { stream.resume_when_readable(reader); }
+      void await_resume() const noexcept {}
+    };
+    return Awaiter{*this};
+  }
   // All the chunks, in order. The memory must live until the write ends.
   virtual Task<Result<void>> write(std::span<const Chunk> chunks) = 0;
   virtual void close() = 0;
@@ -58,7 +66,11 @@ class Stream {
   virtual std::unique_ptr<AcceptedStream> detach() = 0;
   // The peer's literal address, without a name look-up.
   [[nodiscard]] virtual const Address& peer() const = 0;
-  [[nodiscard]] virtual const Address& local() const = 0;
+  [[nodiscard]] virtual Address local() const = 0;
+
+ private:
+  // For readable(), while may_read() is false. The reader resumes through the loop.
+  virtual void resume_when_readable(std::coroutine_handle<> reader) = 0;
 };
 
 class Listener {

@@ -91,13 +91,15 @@ TaskGroup::~TaskGroup() {
   for (Member* member = first_; member; member = member->next) member->group = nullptr;
 }
 
-Task<> TaskGroup::run(TaskGroup* group, Task<> task) {
+detail::Root TaskGroup::run(Loop& loop, TaskGroup* group, Task<> task) {
   const Member member(group);  // Counted at once; the task itself starts in a later step.
-  co_await yield(group->loop_);
+  co_await yield(loop);
   co_await std::move(task);
 }
 
-void TaskGroup::spawn(Task<> task) { io::spawn_now(loop_, run(this, std::move(task))); }
+void TaskGroup::spawn(Task<> task) {
+  if (!loop_.tearing_down()) run(loop_, this, std::move(task)).handle.resume();
+}
 
 Task<> TaskGroup::join() {
   while (running_ > 0) co_await ended_.wait(loop_);

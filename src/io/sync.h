@@ -102,7 +102,7 @@ class TaskGroup {
     Member* previous = nullptr;
     Member* next = nullptr;
   };
-  static Task<> run(TaskGroup* group, Task<> task);
+  static detail::Root run(Loop& loop, TaskGroup* group, Task<> task);
   Loop& loop_;
   size_t running_ = 0;
   Member* first_ = nullptr;

@@ -57,7 +57,7 @@ io::Task<bool> Acceptor::admit(const io::Address& peer) {
 void Acceptor::hand_over(std::unique_ptr<io::AcceptedStream> accepted) {
   Shard& shard = node_.shard(next_shard_);
   next_shard_ = (next_shard_ + 1) % node_.shard_count();
-  ConnectionInfo info{.id = node_.next_connection_id(), .listener = settings_.name, .controller_listener = settings_.controller};
+  ConnectionInfo info{.id = node_.next_connection_id(), .listener = &settings_};
   if (&shard.loop() == &loop_) return shard.serve(std::move(accepted), std::move(info));
   shard.loop().post_remote(
       [&shard, stream = std::move(accepted), info = std::move(info)]() mutable { shard.serve(std::move(stream), std::move(info)); });

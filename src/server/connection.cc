@@ -35,7 +35,7 @@ Connection::Connection(Shard& shard, std::unique_ptr<io::Stream> stream, Connect
     : shard_(shard),
       stream_(std::move(stream)),
       info_(std::move(info)),
-      metrics_(shard.metrics().listener(info_.listener)),
+      metrics_(shard.metrics().listener(info_.listener->name)),
       reader_(*stream_, shard.blocks(), shard.settings().socket_request_max_bytes),
       running_(shard.loop()),
       last_activity_(shard.loop().now()) {
@@ -46,7 +46,7 @@ Connection::Connection(Shard& shard, std::unique_ptr<io::Stream> stream, Baggage
     : shard_(shard),
       stream_(std::move(stream)),
       info_(std::move(baggage.info)),
-      metrics_(shard.metrics().listener(info_.listener)),
+      metrics_(shard.metrics().listener(info_.listener->name)),
       reader_(*stream_, shard.blocks(), shard.settings().socket_request_max_bytes),
       running_(shard.loop()),
       home_(baggage.home),
@@ -84,34 +84,49 @@ void Connection::close_if_idle(io::MonoTime before) {
 }
 
 void Connection::give_up(std::string_view why) {
-  if (!closed_ && shard_.may_complain()) SAMSA_LOG_WARN("closing the connection of {} on {}: {}", info_.peer.to_string(), info_.listener, why);
+  if (!closed_ && shard_.may_complain()) SAMSA_LOG_WARN("closing the connection of {} on {}: {}", info_.peer.to_string(), info_.listener->name, why);
 }
 
-io::Task<> Connection::run() {
-  while (!closed_ && co_await serve_next()) {
-    if (turn_.take_over()) co_await io::yield(shard_.loop(), io::Priority::kBulk);
-    if (co_await is_to_move()) break;
+// An idle connection stands in this frame alone. What it calls is not inlined, or the frames of that would be a part of this one.
+io::Task<> Connection::run(std::unique_ptr<Connection> self) {
+  Connection& own = *self;
+  while (!own.closed_ && own.moves_to_ < 0) {
+    if (own.reader_.at_boundary()) co_await own.reader_.arrival();
+    if (own.closed_ || !co_await own.serve_next()) break;
+    if (own.turn_.take_over()) co_await io::yield(own.shard_.loop(), io::Priority::kBulk);
+    if (const int wish = own.home_.wish(); wish >= 0 && !own.closed_ && !own.muted()) co_await own.ask_to_move(wish);
   }
   // What is under way still runs to its end; its answers go out if the peer only stopped sending sense.
-  co_await running_.join();
-  if (closed_) moves_to_ = -1;
-  if (moves_to_ < 0) close();
-  exchanges_.clear();
+  co_await own.running_.join();
+  if (own.closed_) own.moves_to_ = -1;
+  if (own.moves_to_ < 0) own.close();
+  while (!own.exchanges_.empty()) own.exchanges_.pop();
+  own.shard_.has_served(std::move(self));
 }
 
-io::Task<bool> Connection::is_to_move() {
-  const int wish = home_.wish();
-  if (wish < 0 || closed_ || muted_until_ > shard_.loop().now()) co_return false;
+[[gnu::noinline]] io::Task<> Connection::ask_to_move(int wish) {
   home_.settle();
   Shard& there = shard_.node().shard(wish);
   auto ask = [&there, here = shard_.connection_count()]() -> io::Task<bool> { co_return there.has_room_for_another(here); };
   if (co_await io::call_on(shard_.loop(), there.loop(), ask)) moves_to_ = wish;
-  co_return moves_to_ >= 0;
+}
+
+Connection::Exchange& Connection::Exchanges::push(std::unique_ptr<Exchange> exchange) {
+  auto& end = first_ ? last_->next : first_;
+  end = std::move(exchange);
+  last_ = end.get();
+  ++count_;
+  return *last_;
+}
+
+void Connection::Exchanges::pop() {
+  first_ = std::move(first_->next);
+  --count_;
 }
 
 // Reads, starts or runs one request. False when the connection is to end.
-io::Task<bool> Connection::serve_next() {
-  co_await pause_if_throttled();
+[[gnu::noinline]] io::Task<bool> Connection::serve_next() {
+  if (muted()) co_await pause();
   auto frame = co_await reader_.next();
   if (!frame) {
     if (frame.error().code == ErrorCode::kInvalidRequest || !reader_.at_boundary()) {
@@ -125,13 +140,13 @@ io::Task<bool> Connection::serve_next() {
   metrics_.bytes_in.add(frame->content.size() + 4);
   auto exchange = open_exchange(std::move(*frame));
   if (!exchange) co_return false;
-  co_await pause_if_throttled();  // A Produce that was under way while this one was read may have asked for it.
+  if (muted()) co_await pause();  // A Produce that was under way while this one was read may have asked for it.
   const bool pipelined = exchange->api->pipelined;
-  while (!closed_ && !exchanges_.empty() && (!pipelined || !exchanges_.back()->api->pipelined || exchanges_.size() >= kMaxInFlight)) {
+  while (!closed_ && !exchanges_.empty() && (!pipelined || !exchanges_.back().api->pipelined || exchanges_.size() >= kMaxInFlight)) {
     co_await changed_.wait(shard_.loop());
   }
   if (closed_) co_return false;
-  Exchange& started = *exchanges_.emplace_back(std::move(exchange));
+  Exchange& started = exchanges_.push(std::move(exchange));
   if (pipelined) {
     running_.spawn(run_exchange(started));
   } else {
@@ -148,7 +163,7 @@ std::unique_ptr<Connection::Exchange> Connection::open_exchange(Frame frame) {
     return nullptr;
   }
   const Served* api = find_served(header.api_key);
-  if (api == nullptr || !is_served(*api, header.api_version, info_.controller_listener)) {
+  if (api == nullptr || !is_served(*api, header.api_version, info_.listener->controller)) {
     give_up(fmt::format("api key {} version {} is not served here", header.api_key, header.api_version));
     return nullptr;
   }
@@ -157,7 +172,7 @@ std::unique_ptr<Connection::Exchange> Connection::open_exchange(Frame frame) {
   return std::unique_ptr<Exchange>(new Exchange{
       RequestContext{.shard = shard_, .connection = info_, .header = std::move(header), .frame = std::move(frame.block),
                      .received = shard_.loop().now()},
-      body, api, protocol::Encoder(), false, {}, frame_bytes});
+      body, api, protocol::Encoder(), false, {}, frame_bytes, nullptr});
 }
 
 io::Task<> Connection::run_exchange(Exchange& exchange) {
@@ -181,16 +196,20 @@ io::Task<> Connection::run_exchange(Exchange& exchange) {
 // Writes the answers that are due, as many as are ready in one go. One writer at a time.
 io::Task<> Connection::write_answers() {
   writing_ = true;
-  std::vector<io::Chunk>& chunks = chunks_;
+  ChunkLists::Borrowed borrowed(shard_.chunk_lists());
+  std::vector<io::Chunk>& chunks = *borrowed;
   io::MonoTime clock{};  // As last read here.
-  while (!closed_ && !exchanges_.empty() && exchanges_.front()->done) {
+  while (!closed_ && !exchanges_.empty() && exchanges_.front().done) {
     chunks.clear();
     size_t ready = 0;
+    io::MonoTime write_started = clock;
     uint64_t bytes = 0;
     bool end = false;
     bool away = false;
-    while (ready < exchanges_.size() && exchanges_[ready]->done && !end) {
-      Exchange& exchange = *exchanges_[ready++];
+    for (Exchange* next = &exchanges_.front(); next != nullptr && next->done && !end; next = next->next.get()) {
+      Exchange& exchange = *next;
+      ++ready;
+      write_started = std::max(clock, exchange.times.finished);
       end = exchange.context.close_connection;
       if (end || exchange.context.no_response) continue;
       away = away || exchange.context.ends_connection;
@@ -198,7 +217,6 @@ io::Task<> Connection::write_answers() {
       exchange.answer.append_chunks(chunks);
       bytes += exchange.answer.size();
     }
-    const io::MonoTime write_started = std::max(clock, exchanges_[ready - 1]->times.finished);
     clock = write_started;
     if (!chunks.empty()) {
       if (!co_await write_in_parts(chunks)) close();
@@ -206,13 +224,15 @@ io::Task<> Connection::write_answers() {
       clock = shard_.loop().now_precise();
     }
     if (end || (away && ready == exchanges_.size())) close();  // What is under way is answered first.
-    for (size_t i = 0; i < ready; ++i) record(*exchanges_[i], write_started, clock);
-    exchanges_.erase(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(ready));
+    for (; ready > 0; --ready) {
+      record(exchanges_.front(), write_started, clock);
+      exchanges_.pop();
+    }
     changed_.notify_all();
   }
   if (closed_) {
     // Requests that are still running keep their exchanges; what is done has nobody to go to.
-    while (!exchanges_.empty() && exchanges_.front()->done) exchanges_.pop_front();
+    while (!exchanges_.empty() && exchanges_.front().done) exchanges_.pop();
     changed_.notify_all();
   }
   writing_ = false;
@@ -237,7 +257,8 @@ void Connection::record(Exchange& exchange, io::MonoTime write_started, io::Mono
 io::Task<bool> Connection::write_in_parts(std::span<const io::Chunk> chunks) {
   constexpr uint64_t kPart = 4 << 20;
   io::FileSlice cut[2];  // A part begins and ends at most within one chunk each.
-  std::vector<io::Chunk> part;
+  ChunkLists::Borrowed borrowed(shard_.chunk_lists());
+  std::vector<io::Chunk>& part = *borrowed;
   uint64_t offset = 0;  // Of the first chunk that is left.
   while (!chunks.empty()) {
     part.clear();
@@ -270,8 +291,10 @@ io::Task<bool> Connection::write_in_parts(std::span<const io::Chunk> chunks) {
   co_return true;
 }
 
-io::Task<> Connection::pause_if_throttled() {
-  while (!closed_ && muted_until_ > shard_.loop().now()) co_await changed_.wait_until(shard_.loop(), muted_until_);
+bool Connection::muted() const { return muted_until_ > shard_.loop().now(); }
+
+io::Task<> Connection::pause() {
+  while (!closed_ && muted()) co_await changed_.wait_until(shard_.loop(), muted_until_);
 }
 
 }  // namespace samsa::server

@@ -6,12 +6,12 @@
 // requests.
 // At most kMaxInFlight requests are under way; after a Turn without a pause the connection goes on as bulk work (io::Priority), behind the
 // others of the shard. It may move to the shard of its partitions (Home), between two requests. Whatever a client sends that cannot be parsed ends the connection with a log line.
+// Most connections of a node are idle. One that waits for its next request holds this object, its stream and the frames of one task, and nothing
+// else: what a request needs is made when it comes, from what the shard keeps for that (tests/budgets/test_idle.py).
 // Facts: docs/formats/wire.md "Connection semantics"; KIP-219 (throttling).
 #pragma once
 
-#include <deque>
 #include <memory>
-#include <vector>
 
 #include "io/network.h"
 #include "io/sync.h"
@@ -45,9 +45,10 @@ class Connection {
   ~Connection();
   Connection(const Connection&) = delete;
 
-  // Serves until the peer leaves, an error ends it, close() is called or it is to move; resumes when every request under way has ended.
-  io::Task<> run();
-  // After run(): the shard to move to, -1 where the connection has ended; and what to take there, once.
+  // Serves until the peer leaves, an error ends it, close() is called or it is to move. When every request under way has ended it goes to
+  // Shard::has_served.
+  static io::Task<> run(std::unique_ptr<Connection> self);
+  // Then: the shard to move to, -1 where the connection has ended; and what to take there, once.
   [[nodiscard]] int moves_to() const { return moves_to_; }
   [[nodiscard]] Baggage pack();
   void close();
@@ -55,6 +56,7 @@ class Connection {
   // for an answer for longer than any connection may be silent. As in Kafka.
   void close_if_idle(io::MonoTime before);
   [[nodiscard]] const ConnectionInfo& info() const { return info_; }
+  size_t place = 0;  // In the shard's list.
 
  private:
   static constexpr size_t kMaxInFlight = 64;
@@ -68,15 +70,33 @@ class Connection {
     bool done = false;
     RequestTimes times;
     size_t frame_bytes = 0;
+    std::unique_ptr<Exchange> next;
+  };
+  // In order of arrival.
+  class Exchanges {
+   public:
+    [[nodiscard]] bool empty() const { return count_ == 0; }
+    [[nodiscard]] size_t size() const { return count_; }
+    [[nodiscard]] Exchange& front() { return *first_; }
+    [[nodiscard]] Exchange& back() { return *last_; }
+    Exchange& push(std::unique_ptr<Exchange> exchange);
+    void pop();
+
+   private:
+    std::unique_ptr<Exchange> first_;
+    Exchange* last_ = nullptr;
+    size_t count_ = 0;
   };
 
   io::Task<bool> serve_next();
-  io::Task<bool> is_to_move();
+  io::Task<> ask_to_move(int wish);
   std::unique_ptr<Exchange> open_exchange(Frame frame);
   io::Task<> run_exchange(Exchange& exchange);
   io::Task<> write_answers();
   io::Task<bool> write_in_parts(std::span<const io::Chunk> chunks);
-  io::Task<> pause_if_throttled();
+  // Throttled: it is not read for a while.
+  [[nodiscard]] bool muted() const;
+  io::Task<> pause();
   void record(Exchange& exchange, io::MonoTime write_started, io::MonoTime written);
   // Says why the connection ends; what is under way is answered first.
   void give_up(std::string_view why);
@@ -86,10 +106,9 @@ class Connection {
   ConnectionInfo info_;
   ListenerMetrics& metrics_;
   FrameReader reader_;
-  std::deque<std::unique_ptr<Exchange>> exchanges_;  // In order of arrival.
+  Exchanges exchanges_;
   io::TaskGroup running_;
   io::Signal changed_;  // An exchange left the queue, or the connection closed.
-  std::vector<io::Chunk> chunks_;  // Of the answers that are being written.
   Turn turn_;
   Home home_;
   int moves_to_ = -1;

@@ -17,7 +17,7 @@ inline constexpr std::chrono::milliseconds kFollowLimit{1000};
 
 // The client of a request, as the controller is told of it.
 inline metadata::ForwardedFor forwarded_for(const RequestContext& context) {
-  return {context.connection.principal_type, context.connection.principal_name, context.connection.peer.host, std::string(context.client_id())};
+  return {context.connection.principal->type, context.connection.principal->name, context.connection.peer.host, std::string(context.client_id())};
 }
 // The version in which a request goes on to the controller: the client's own, where it is the client's request.
 template <class Request>
@@ -58,7 +58,7 @@ io::Task<Result<Response>> ask_controller(RequestContext& context, const Request
                                           int32_t timeout_ms) {
   Node& node = context.shard.node();
   metadata::Caller caller;
-  caller.principal = context.connection.principal_type + ":" + context.connection.principal_name;
+  caller.principal = context.connection.principal->type + ":" + context.connection.principal->name;
   caller.deadline = io::after(context.shard.loop().now(), std::chrono::milliseconds(std::max(0, timeout_ms)));
   caller.version = context.version();
   auto call = [&](metadata::MetadataNode& metadata) -> io::Task<Result<Response>> {
@@ -69,7 +69,7 @@ io::Task<Result<Response>> ask_controller(RequestContext& context, const Request
         context.not_controller = !answer && answer.error().code == ErrorCode::kNotController;
         break;
       }
-      context.not_controller = context.connection.controller_listener;
+      context.not_controller = context.connection.listener->controller;
       if (context.not_controller) break;  // Another node's question: it looks for the controller itself.
       auto reply = co_await forward(context, metadata, request);
       if (reply) {
@@ -84,7 +84,7 @@ io::Task<Result<Response>> ask_controller(RequestContext& context, const Request
       if (!again) break;
       co_await metadata.channel().wait_change(std::chrono::milliseconds(50));
     }
-    if (answer && !context.connection.controller_listener) co_await node.wait_applied(kFollowLimit);
+    if (answer && !context.connection.listener->controller) co_await node.wait_applied(kFollowLimit);
     co_return answer;
   };
   const WaitTimer waiting(context, context.shard.loop());

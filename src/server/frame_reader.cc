@@ -27,7 +27,7 @@ void FrameReader::begin_with(Bytes rest) {
   SAMSA_ASSERT(at_boundary() && rest.size() <= kHeadBytes);
   head_ = pool_.take(kHeadBytes);
   std::ranges::copy(rest, head_.data());
-  end_ = rest.size();
+  end_ = static_cast<uint32_t>(rest.size());
 }
 
 void FrameReader::drop_head() {
@@ -40,7 +40,7 @@ io::Task<Result<void>> FrameReader::fill_head() {
     if (at_boundary()) drop_head();
     co_await stream_.readable();
   }
-  const size_t have = end_ - begin_;
+  const uint32_t have = end_ - begin_;
   if (have == 0 && !head_.shared()) begin_ = end_ = 0;
   if (!head_ || head_.capacity() - end_ < kLowRoom) {
     if (head_ && !head_.shared()) {
@@ -58,7 +58,7 @@ io::Task<Result<void>> FrameReader::fill_head() {
   const size_t room = after_large_ && have < kLengthBytes ? kLengthBytes - have : head_.capacity() - end_;
   CO_TRY_ASSIGN(const size_t read, co_await stream_.read_some({head_.data() + end_, room}));
   if (read == 0) co_return fail(ErrorCode::kNetworkException, "the peer closed the connection");
-  end_ += read;
+  end_ += static_cast<uint32_t>(read);
   received_ += read;
   co_return Result<void>{};
 }
@@ -82,7 +82,7 @@ io::Task<Result<Frame>> FrameReader::read_large(size_t size) {
     if (head_.shared() || !head_) head_ = pool_.take(kHeadBytes);
     std::memcpy(head_.data(), block.data() + size, filled - size);
     begin_ = 0;
-    end_ = filled - size;
+    end_ = static_cast<uint32_t>(filled - size);
   }
   MutableBytes content(block.data(), size);
   co_return Frame{std::move(block), content};
@@ -102,7 +102,7 @@ io::Task<Result<Frame>> FrameReader::next() {
   after_large_ = false;
   while (end_ - begin_ < size + 4) CO_TRY(co_await fill_head());
   MutableBytes content(head_.data() + begin_ + 4, size);
-  begin_ += size + 4;
+  begin_ += static_cast<uint32_t>(size + 4);
   co_return Frame{head_, content};
 }
 

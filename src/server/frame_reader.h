@@ -27,6 +27,12 @@ class FrameReader {
   // The next whole frame. INVALID_REQUEST for a length that is negative or above the maximum, NETWORK_EXCEPTION when the stream
   // ends or fails; `at_boundary()` tells whether it ended between two frames.
   io::Task<Result<Frame>> next();
+  // Between two frames: co_await until bytes of the next one have come, or the stream has ended. Meanwhile no memory is held, nor any frame of a
+  // coroutine but the caller's own.
+  [[nodiscard]] auto arrival() {
+    if (!stream_.may_read()) drop_head();
+    return stream_.readable();
+  }
   [[nodiscard]] bool at_boundary() const { return begin_ == end_; }
   // Whether a whole frame has been received already, so that next() will not suspend for it.
   [[nodiscard]] bool has_frame() const;
@@ -46,11 +52,11 @@ class FrameReader {
 
   io::Stream& stream_;
   BlockPool& pool_;
-  int32_t max_;
   Block head_;
-  size_t begin_ = 0;  // What is received and not handed out: [begin_, end_) of head_.
-  size_t end_ = 0;
   uint64_t received_ = 0;
+  int32_t max_;
+  uint32_t begin_ = 0;  // What is received and not handed out: [begin_, end_) of head_.
+  uint32_t end_ = 0;
   bool after_large_ = false;  // The frame before was a large one.
 };
 

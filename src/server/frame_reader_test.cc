@@ -25,15 +25,15 @@ class Pieces final : public io::Stream {
     co_return count;
   }
   [[nodiscard]] bool may_read() const override { return true; }
-  io::Task<> readable() override { co_return; }
   io::Task<Result<void>> write(std::span<const io::Chunk>) override { co_return Result<void>{}; }
   void close() override {}
   std::unique_ptr<io::AcceptedStream> detach() override { return nullptr; }
   [[nodiscard]] const io::Address& peer() const override { return address_; }
-  [[nodiscard]] const io::Address& local() const override { return address_; }
+  [[nodiscard]] io::Address local() const override { return address_; }
   int reads = 0;
 
  private:
+  void resume_when_readable(std::coroutine_handle<> reader) override { reader.resume(); }
   std::deque<Buffer> pieces_;
   io::Address address_;
 };

@@ -18,24 +18,29 @@
 #include "protocol/headers.h"
 #include "server/block_pool.h"
 #include "server/home.h"
+#include "server/settings.h"
 
 namespace samsa::server {
 
 class Node;
 class Shard;
 
-// One client connection, as its handlers see it.
+struct Principal {
+  std::string type = "User";
+  std::string name = "ANONYMOUS";
+
+  // Of all who have not said who they are.
+  static const std::shared_ptr<const Principal>& anonymous();
+};
+
+// One client connection, as its handlers see it. A node has many, most of them idle: what connections have in common they share.
 struct ConnectionInfo {
   uint64_t id = 0;              // Unique within the node's life.
-  std::string listener;         // Name of the listener that it came in on.
-  bool controller_listener = false;
+  const ListenerSettings* listener = nullptr;  // That it came in on.
   io::Address peer;
-  std::string principal_type = "User";
-  std::string principal_name = "ANONYMOUS";
+  std::shared_ptr<const Principal> principal = Principal::anonymous();
   int32_t heartbeats_of = -1;   // The broker that sends its heartbeats over it.
   int32_t fetch_session = 0;    // The last one that was used over it; 0: none. It goes where the connection goes.
-  std::string software_name = "unknown";  // From ApiVersions, for metrics.
-  std::string software_version = "unknown";
 };
 
 // Resource types and operations of ACLs; the numbers are the wire's.

@@ -527,34 +527,31 @@ io::Task<> Shard::await_new_leaders(const std::vector<std::string_view>* topics)
 
 // ---- Connections
 
-namespace {
-// Not in that of their addresses in memory, for the simulation's sake.
-std::vector<std::shared_ptr<Connection>> in_order_of_coming(const std::unordered_set<std::shared_ptr<Connection>>& connections) {
-  std::vector ordered(connections.begin(), connections.end());
+// Of their coming.
+std::vector<Connection*> Shard::connections_in_order() const {
+  std::vector<Connection*> ordered = connections_;
   std::ranges::sort(ordered, {}, [](const auto& connection) { return connection->info().id; });
   return ordered;
 }
-}  // namespace
 
 void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info) {
   auto stream = world_.network.attach(std::move(accepted));
   info.peer = stream->peer();
-  begin_serving(std::make_shared<Connection>(*this, std::move(stream), std::move(info)));
+  begin_serving(std::make_unique<Connection>(*this, std::move(stream), std::move(info)));
 }
 
-void Shard::begin_serving(std::shared_ptr<Connection> connection) {
-  connections_.insert(connection);
-  serving_.spawn(run_connection(connection));
+void Shard::begin_serving(std::unique_ptr<Connection> connection) {
+  connection->place = connections_.size();
+  connections_.push_back(connection.get());
   if (stopping_) connection->close();
+  serving_.spawn(Connection::run(std::move(connection)));
 }
 
-io::Task<> Shard::run_connection(std::shared_ptr<Connection> connection) {
-  co_await connection->run();
-  connections_.erase(connection);
-  if (connection->moves_to() < 0) {
-    has_left(connection->info());
-    co_return;
-  }
+void Shard::has_served(std::unique_ptr<Connection> connection) {
+  connections_.back()->place = connection->place;
+  connections_[connection->place] = connections_.back();
+  connections_.pop_back();
+  if (connection->moves_to() < 0) return has_left(connection->info());
   Shard& there = node_.shard(connection->moves_to());
   there.loop().post_remote([&there, baggage = std::make_unique<Connection::Baggage>(connection->pack())]() mutable { there.move_here(std::move(baggage)); });
 }
@@ -562,7 +559,7 @@ io::Task<> Shard::run_connection(std::shared_ptr<Connection> connection) {
 void Shard::move_here(std::unique_ptr<Connection::Baggage> baggage) {
   if (stopping_) return has_left(baggage->info);  // Its stream is closed by its end.
   auto stream = world_.network.attach(std::move(baggage->stream));
-  begin_serving(std::make_shared<Connection>(*this, std::move(stream), std::move(*baggage)));
+  begin_serving(std::make_unique<Connection>(*this, std::move(stream), std::move(*baggage)));
 }
 
 bool Shard::has_room_for_another(size_t connections_there) const {
@@ -579,7 +576,7 @@ void Shard::note_load() {
 
 // Connections are counted on shard 0. It gets this before it can hear that this shard has stopped.
 void Shard::has_left(const ConnectionInfo& info) {
-  ConnectionQuota& quota = node_.connection_quota(info.controller_listener);
+  ConnectionQuota& quota = node_.connection_quota(info.listener->controller);
   std::string ip = connection_ip(info.peer.host);
   if (index() == 0) {
     quota.left(ip);
@@ -598,7 +595,7 @@ io::Task<> Shard::close_idle_connections() {
   while (!stopping_) {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), every))) break;
     const io::MonoTime before{world_.loop.now().ns - std::chrono::nanoseconds(idle).count()};
-    for (const auto& connection : in_order_of_coming(connections_)) connection->close_if_idle(before);
+    for (Connection* connection : connections_in_order()) connection->close_if_idle(before);
   }
 }
 
@@ -738,7 +735,7 @@ io::Task<std::vector<bool>> Shard::stop() {
   logs_.end_cleaning();
   leaders_changed_.notify_all();
   stop_signal_.notify_all();
-  for (const auto& connection : in_order_of_coming(connections_)) connection->close();
+  for (Connection* connection : connections_in_order()) connection->close();
   groups_.resign_all();
   for (const auto& [key, partition] : partitions_) partition->close(ErrorCode::kNotLeaderOrFollower);
   co_await fetchers_.stop();

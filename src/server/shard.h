@@ -24,6 +24,7 @@
 #include "replication/partition.h"
 #include "server/append_turns.h"
 #include "server/block_pool.h"
+#include "server/chunk_lists.h"
 #include "server/connection.h"
 #include "server/fetch_session.h"
 #include "server/log_limiter.h"
@@ -61,6 +62,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   [[nodiscard]] const NodeSettings& settings() const { return settings_; }
   [[nodiscard]] ShardMetrics& metrics() { return metrics_; }
   [[nodiscard]] BlockPool& blocks() { return blocks_; }
+  [[nodiscard]] ChunkLists& chunk_lists() { return chunk_lists_; }
   [[nodiscard]] AppendTurns& append_turns() { return append_turns_; }
   [[nodiscard]] const metadata::ImagePtr& image() const { return image_; }
   [[nodiscard]] storage::LogManager& logs() { return logs_; }
@@ -89,6 +91,8 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> on_image(metadata::ImagePtr before, metadata::ImagePtr now) override;
   // Serves a connection that the listener accepted; returns at once.
   void serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info);
+  // A connection that this shard served has ended, or moves on.
+  void has_served(std::unique_ptr<Connection> connection);
   // Whether a connection of a shard that serves so many may move here: this one serves no more, or had nothing to do half of the last second.
   [[nodiscard]] bool has_room_for_another(size_t connections_there) const;
   // Starts the shard's periodic work.
@@ -108,7 +112,6 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   // Runs in the background until the shard stops.
   void spawn(io::Task<> task) override { background_.spawn(std::move(task)); }
   [[nodiscard]] bool stopping() const { return stopping_; }
-  [[nodiscard]] const auto& connections() const { return connections_; }
   [[nodiscard]] size_t connection_count() const { return connections_.size(); }
 
   // What bounds the copying from this leader to a replica out of sync; null: nothing.
@@ -157,8 +160,8 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Task<> set_aside_strays(const metadata::MetadataImage& image);
   [[nodiscard]] bool is_stray(const storage::Log& log, const metadata::MetadataImage& image) const;
   io::Task<> set_aside(TopicPartition stray);
-  void begin_serving(std::shared_ptr<Connection> connection);
-  io::Task<> run_connection(std::shared_ptr<Connection> connection);
+  void begin_serving(std::unique_ptr<Connection> connection);
+  [[nodiscard]] std::vector<Connection*> connections_in_order() const;
   void move_here(std::unique_ptr<Connection::Baggage> baggage);
   void has_left(const ConnectionInfo& info);
   void note_load();
@@ -179,6 +182,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   const NodeSettings& settings_;
   ShardMetrics metrics_;
   BlockPool blocks_;
+  ChunkLists chunk_lists_;
   AppendTurns append_turns_;
   metadata::ImagePtr image_;
   metadata::ImagePtr applied_;  // What partitions_ reflects.
@@ -195,7 +199,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   ReplicaMover mover_;
   std::unordered_set<PartitionKey, PartitionKeyHash> telling_;  // Replicas whose directory the controller is being told.
   std::unordered_map<PartitionKey, std::shared_ptr<replication::Partition>, PartitionKeyHash> partitions_;
-  std::unordered_set<std::shared_ptr<Connection>> connections_;
+  std::vector<Connection*> connections_;  // Those that it serves: each is its task's, and knows its place here.
   io::TaskGroup serving_;
   io::TaskGroup background_;
   io::Mutex applying_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "io/loop.h"
 
@@ -16,7 +17,7 @@ class Turn {
   void count(io::MonoTime now, size_t bytes) {
     if (now != round_) *this = Turn(now);
     ++requests_;
-    bytes_ += bytes;
+    bytes_ += static_cast<uint32_t>(bytes);
   }
   // Whether it is over; then the next one begins.
   [[nodiscard]] bool take_over() {
@@ -30,8 +31,8 @@ class Turn {
  private:
   explicit Turn(io::MonoTime round) : round_(round) {}
   io::MonoTime round_;
-  size_t requests_ = 0;
-  size_t bytes_ = 0;
+  uint32_t requests_ = 0;
+  uint32_t bytes_ = 0;  // A frame has less than 2^31.
 };
 
 }  // namespace samsa::server

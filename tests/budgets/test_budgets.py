@@ -8,7 +8,7 @@ from budgets import wire
 from budgets.conftest import TOPIC
 
 WARM, MANY = 300, 600
-PRODUCE_ALLOCATIONS, FETCH_ALLOCATIONS = 11, 20
+PRODUCE_ALLOCATIONS, FETCH_ALLOCATIONS = 10, 18
 NOISE = 0.1  # Per request: timers, the metrics port, indexes that grow.
 
 

@@ -34,10 +34,16 @@ thread_local constinit const EpollLoop* EpollLoop::running_loop_ = nullptr;
 
 Watch::~Watch() {
   SAMSA_ASSERT((!reader_ && !writer_) || loop_->tearing_down(), "a stream is destroyed while it is read or written");
-  if (reader_) reader_->watch_ = nullptr;
-  if (writer_) writer_->watch_ = nullptr;
   reader_ = writer_ = nullptr;
   if (is_open()) loop_->close_watch(*this);
+}
+
+void Watch::wake_reader() {
+  if (reader_) loop_->post_behind(std::exchange(reader_, nullptr), reader_priority);
+}
+
+void Watch::wake_writer() {
+  if (writer_) loop_->post_behind(std::exchange(writer_, nullptr), writer_priority);
 }
 
 EpollLoop::EpollLoop(int shard, uint64_t seed) : shard_(shard), random_(seed) {
@@ -167,11 +173,11 @@ void EpollLoop::poll(int timeout_ms) {
     if (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) watch.hung_up = true;
     if (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
       watch.readable = true;
-      if (watch.reader_) watch.reader_->wake();
+      watch.wake_reader();
     }
     if (what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
       watch.writable = true;
-      if (watch.writer_) watch.writer_->wake();
+      watch.wake_writer();
     }
   }
 }
@@ -229,8 +235,8 @@ void EpollLoop::close_watch(Watch& watch) {
   epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, watch.fd_, nullptr);
   ::close(watch.fd_);
   watch.fd_ = -1;
-  if (watch.reader_) watch.reader_->wake();
-  if (watch.writer_) watch.writer_->wake();
+  watch.wake_reader();
+  watch.wake_writer();
 }
 
 int EpollLoop::release_watch(Watch& watch) {
@@ -239,32 +245,14 @@ int EpollLoop::release_watch(Watch& watch) {
   return std::exchange(watch.fd_, -1);
 }
 
-ReadyAwaiter::~ReadyAwaiter() {
-  if (linked()) loop_.cancel_timer(*this);
-  if (handle_ && watch_) slot() = nullptr;
+WakeAt::WakeAt(EpollLoop& loop, Watch& watch, MonoTime time) : loop_(loop), watch_(watch) {
+  deadline = time;
+  fire = [](Timer& timer) { static_cast<WakeAt&>(timer).watch_.wake_writer(); };
+  if (deadline != kNever) loop_.add_timer(*this);
 }
 
-void ReadyAwaiter::await_suspend(std::coroutine_handle<> handle) {
-  handle_ = handle;
-  SAMSA_ASSERT(slot() == nullptr, "a stream has one reader and one writer at a time");
-  slot() = this;
-  if (deadline == kNever) return;
-  fire = [](Timer& timer) {
-    auto& self = static_cast<ReadyAwaiter&>(timer);
-    self.late_ = true;
-    if (self.watch_) self.slot() = nullptr;
-    self.watch_ = nullptr;
-    self.handle_.resume();
-  };
-  loop_.add_timer(*this);
-}
-
-void ReadyAwaiter::wake() {
-  slot() = nullptr;
-  const Priority priority = direction_ == For::kRead ? watch_->reader_priority : watch_->writer_priority;
-  watch_ = nullptr;
+WakeAt::~WakeAt() {
   if (linked()) loop_.cancel_timer(*this);
-  loop_.post_behind(handle_, priority);
 }
 
 }  // namespace samsa::io::real

@@ -16,7 +16,6 @@
 namespace samsa::io::real {
 
 class EpollLoop;
-class ReadyAwaiter;
 
 // A descriptor on a loop. Owned by a stream, listener or the loop itself; own thread only.
 class Watch {
@@ -37,10 +36,13 @@ class Watch {
  private:
   friend class EpollLoop;
   friend class ReadyAwaiter;
+  friend class WakeAt;
+  void wake_reader();
+  void wake_writer();
   EpollLoop* loop_ = nullptr;
   int fd_ = -1;
-  ReadyAwaiter* reader_ = nullptr;
-  ReadyAwaiter* writer_ = nullptr;
+  std::coroutine_handle<> reader_;  // Who waits, or null.
+  std::coroutine_handle<> writer_;
 };
 
 class EpollLoop final : public Loop {
@@ -131,29 +133,34 @@ class EpollLoop final : public Loop {
   std::atomic<bool> stopped_{false};
 };
 
-// Suspends until the descriptor may be readable (or writable), was closed, or the deadline came. True unless the deadline came.
-class ReadyAwaiter : Timer {
+// Suspends until the descriptor may be readable (or writable), or was closed. Who waits is not destroyed before, but when the loop goes down.
+class ReadyAwaiter {
  public:
   enum class For { kRead, kWrite };
-  ReadyAwaiter(EpollLoop& loop, Watch& watch, For direction, MonoTime until = kNever) : loop_(loop), watch_(&watch), direction_(direction) {
-    deadline = until;
+  ReadyAwaiter(Watch& watch, For direction) : watch_(watch), direction_(direction) {}
+  bool await_ready() const noexcept { return !watch_.is_open() || (direction_ == For::kRead ? watch_.readable : watch_.writable); }
+  void await_suspend(std::coroutine_handle<> handle) {
+    auto& slot = direction_ == For::kRead ? watch_.reader_ : watch_.writer_;
+    SAMSA_ASSERT(!slot, "a stream has one reader and one writer at a time");
+    slot = handle;
   }
-  ReadyAwaiter(const ReadyAwaiter&) = delete;
-  ~ReadyAwaiter();
-  bool await_ready() const noexcept { return !watch_->is_open() || (direction_ == For::kRead ? watch_->readable : watch_->writable); }
-  void await_suspend(std::coroutine_handle<> handle);
-  bool await_resume() const noexcept { return !late_; }
+  void await_resume() const noexcept {}
 
  private:
-  friend class EpollLoop;
-  friend class Watch;
-  ReadyAwaiter*& slot() { return direction_ == For::kRead ? watch_->reader_ : watch_->writer_; }
-  void wake();
-  EpollLoop& loop_;
-  Watch* watch_;  // Null once woken, or when the watch went away.
+  Watch& watch_;
   For direction_;
-  bool late_ = false;
-  std::coroutine_handle<> handle_;
+};
+
+// While it lives, wakes who waits to write at the time, whether it may or not.
+class WakeAt : Timer {
+ public:
+  WakeAt(EpollLoop& loop, Watch& watch, MonoTime time);
+  WakeAt(const WakeAt&) = delete;
+  ~WakeAt();
+
+ private:
+  EpollLoop& loop_;
+  Watch& watch_;
 };
 
 }  // namespace samsa::io::real

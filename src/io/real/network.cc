@@ -26,7 +26,7 @@ class RealListener final : public Listener {
   Task<Result<std::unique_ptr<AcceptedStream>>> accept() override {
     while (watch_.is_open()) {
       if (!watch_.readable) {
-        co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kRead);
+        co_await ReadyAwaiter(watch_, ReadyAwaiter::For::kRead);
         continue;
       }
       if (accepted_round_ != loop_.round()) {

@@ -60,22 +60,21 @@ AcceptedSocket::~AcceptedSocket() {
 
 RealStream::RealStream(EpollLoop& loop, BlockingPool& pool, int fd, Address peer) : loop_(loop), pool_(pool), peer_(std::move(peer)) {
   loop_.open_watch(watch_, fd);
+  watch_.readable = false;  // The first poll says what has arrived: most often nothing yet, and who is to read need not try.
 }
 
-ReadyAwaiter RealStream::connected(MonoTime deadline) {
+Task<bool> RealStream::connected(MonoTime deadline) {
   watch_.writable = false;
-  watch_.readable = false;
-  return {loop_, watch_, ReadyAwaiter::For::kWrite, deadline};
+  const WakeAt wake_at(loop_, watch_, deadline);
+  co_await ReadyAwaiter(watch_, ReadyAwaiter::For::kWrite);
+  co_return watch_.writable || !watch_.is_open();
 }
 
-const Address& RealStream::local() const {
-  if (!local_) {
-    SocketAddress local;
-    local.size = sizeof local.storage;
-    ::getsockname(watch_.fd(), reinterpret_cast<sockaddr*>(&local.storage), &local.size);
-    local_ = local.to_address();
-  }
-  return *local_;
+Address RealStream::local() const {
+  SocketAddress local;
+  local.size = sizeof local.storage;
+  ::getsockname(watch_.fd(), reinterpret_cast<sockaddr*>(&local.storage), &local.size);
+  return local.to_address();
 }
 
 std::unique_ptr<AcceptedStream> RealStream::detach() {
@@ -103,7 +102,7 @@ Task<Result<size_t>> RealStream::read_some(MutableBytes into) {
   while (watch_.is_open()) {
     if (!watch_.readable) {
       watch_.reader_priority = priority_after(reads_);
-      co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kRead);
+      co_await ReadyAwaiter(watch_, ReadyAwaiter::For::kRead);
       continue;
     }
     if (spent(reads_)) {
@@ -130,10 +129,9 @@ Task<Result<size_t>> RealStream::read_some(MutableBytes into) {
   co_return fail(closed());
 }
 
-Task<> RealStream::readable() {
-  if (may_read()) co_return;
+void RealStream::resume_when_readable(std::coroutine_handle<> reader) {
   watch_.reader_priority = priority_after(reads_);
-  co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kRead);
+  ReadyAwaiter(watch_, ReadyAwaiter::For::kRead).await_suspend(reader);
 }
 
 Task<Result<void>> RealStream::write(std::span<const Chunk> chunks) {
@@ -144,7 +142,7 @@ Task<Result<void>> RealStream::write(std::span<const Chunk> chunks) {
     if (!watch_.is_open()) co_return fail(closed());
     if (!watch_.writable) {
       watch_.writer_priority = priority_after(writes_);
-      co_await ReadyAwaiter(loop_, watch_, ReadyAwaiter::For::kWrite);
+      co_await ReadyAwaiter(watch_, ReadyAwaiter::For::kWrite);
       continue;
     }
     if (spent(writes_)) {

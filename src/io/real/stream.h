@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include <sys/uio.h>
@@ -33,16 +32,15 @@ class RealStream final : public Stream {
   RealStream(EpollLoop& loop, BlockingPool& pool, int fd, Address peer);
 
   // Waits until a connect that is under way has an outcome; false when the deadline came first.
-  ReadyAwaiter connected(MonoTime deadline);
+  Task<bool> connected(MonoTime deadline);
 
   Task<Result<size_t>> read_some(MutableBytes into) override;
   [[nodiscard]] bool may_read() const override { return watch_.readable || !watch_.is_open(); }
-  Task<> readable() override;
   Task<Result<void>> write(std::span<const Chunk> chunks) override;
   void close() override { loop_.close_watch(watch_); }
   std::unique_ptr<AcceptedStream> detach() override;
   [[nodiscard]] const Address& peer() const override { return peer_; }
-  [[nodiscard]] const Address& local() const override;
+  [[nodiscard]] Address local() const override;
 
  private:
   // How far a write has come.
@@ -58,9 +56,10 @@ class RealStream final : public Stream {
   struct Budget {
     uint64_t round = 0;
     uint64_t bytes = 0;
-    uint32_t calls = 0;
     uint64_t since_wait = 0;  // Bytes since it last had to wait.
+    uint32_t calls = 0;
   };
+  void resume_when_readable(std::coroutine_handle<> reader) override;
   [[nodiscard]] bool spent(Budget& budget) const;
   // Before a wait: who moved much since the last one is woken behind the others.
   static Priority priority_after(Budget& budget);
@@ -84,7 +83,6 @@ class RealStream final : public Stream {
   BlockingPool& pool_;
   Watch watch_;
   const Address peer_;
-  mutable std::optional<Address> local_;
   Budget reads_;
   Budget writes_;
 };

@@ -61,7 +61,7 @@ struct RealNode::Parts {
         continue;
       }
       signals.readable = false;
-      co_await ReadyAwaiter(shards[0].loop, signals, ReadyAwaiter::For::kRead);
+      co_await ReadyAwaiter(signals, ReadyAwaiter::For::kRead);
     }
   }
 

@@ -57,11 +57,6 @@ class SimStream final : public Stream {
     const End& end = connection_->ends[side_];
     return detached_ || end.closed || !end.broken.empty() || end.received_bytes > 0 || end.ended;
   }
-  Task<> readable() override {
-    SAMSA_ASSERT(!std::exchange(reading_, true), "a stream has one reader at a time");
-    while (!may_read()) co_await own().readable.wait(loop_);
-    reading_ = false;
-  }
   Task<Result<void>> write(std::span<const Chunk> chunks) override {
     SAMSA_ASSERT(!std::exchange(writing_, true), "a stream has one writer at a time");
     auto outcome = co_await write_all(chunks);
@@ -79,9 +74,13 @@ class SimStream final : public Stream {
     return std::make_unique<SimAccepted>(net_, loop_, connection_, side_);
   }
   [[nodiscard]] const Address& peer() const override { return connection_->ends[1 - side_].local; }
-  [[nodiscard]] const Address& local() const override { return connection_->ends[side_].local; }
+  [[nodiscard]] Address local() const override { return connection_->ends[side_].local; }
 
  private:
+  void resume_when_readable(std::coroutine_handle<> reader) override {
+    SAMSA_ASSERT(!reading_, "a stream has one reader at a time");
+    waiting_.emplace(own().readable, loop_, kNever).await_suspend(reader);
+  }
   Task<Result<size_t>> read(MutableBytes into) {
     if (net_.kernel().random.below(8) == 0) co_await yield(loop_);
     End& end = own();
@@ -174,6 +173,7 @@ class SimStream final : public Stream {
   bool reading_ = false;
   bool writing_ = false;
   bool detached_ = false;
+  std::optional<Signal::Waiter> waiting_;  // Of readable().
 };
 
 }  // namespace

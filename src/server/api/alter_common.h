@@ -36,7 +36,7 @@ inline Result<void> check_alter(const RequestContext& context, int8_t type, std:
       return fail(ErrorCode::kGroupAuthorizationFailed);
     case ConfigType::kBroker:
       // The controller takes what the broker has let pass.
-      if (!context.connection.controller_listener && !name.empty() && name != own) {
+      if (!context.connection.listener->controller && !name.empty() && name != own) {
         return fail(ErrorCode::kInvalidRequest, fmt::format("Unexpected broker id, expected {} or empty string, but received {}", own, name));
       }
       [[fallthrough]];
@@ -71,7 +71,7 @@ inline std::optional<config::Properties> values_after(const protocol::AlterConfi
 // What only the broker that is asked knows, by what is in force there.
 template <class Resource>
 Result<void> check_in_force(const RequestContext& context, const Resource& resource) {
-  if (static_cast<metadata::ConfigType>(resource.resource_type) != metadata::ConfigType::kBroker || context.connection.controller_listener) return {};
+  if (static_cast<metadata::ConfigType>(resource.resource_type) != metadata::ConfigType::kBroker || context.connection.listener->controller) return {};
   const auto image = context.shard.image();
   const auto now = layers_of(context.shard.settings(), *image, nullptr);
   const bool own = !resource.resource_name.view().empty();

@@ -64,11 +64,9 @@ io::Task<> handle_api_versions(RequestContext& context, protocol::ApiVersionsReq
       response.error_code = to_wire(ErrorCode::kInvalidRequest);
       co_return;
     }
-    context.connection.software_name = request.client_software_name.str();
-    context.connection.software_version = request.client_software_version.str();
   }
   for (const auto& api : protocol::all_apis()) {
-    if (!(context.connection.controller_listener ? api.served_controller : api.served_broker)) continue;
+    if (!(context.connection.listener->controller ? api.served_controller : api.served_broker)) continue;
     auto& entry = response.api_keys.emplace_back();
     entry.api_key = api.key;
     entry.min_version = api.min_version;

@@ -34,7 +34,7 @@ void add(protocol::DescribeClusterResponse& response, const Image& node, std::st
 
 io::Task<> handle_describe_cluster(RequestContext& context, protocol::DescribeClusterRequest& request,
                                    protocol::DescribeClusterResponse& response) {
-  const int8_t own_type = context.connection.controller_listener ? kControllers : kBrokers;
+  const int8_t own_type = context.connection.listener->controller ? kControllers : kBrokers;
   response.endpoint_type = request.endpoint_type;
   if (request.endpoint_type != kBrokers && request.endpoint_type != kControllers) {
     refuse(response, ErrorCode::kUnsupportedEndpointType, "Unsupported endpoint type");
@@ -52,12 +52,12 @@ io::Task<> handle_describe_cluster(RequestContext& context, protocol::DescribeCl
   if (own_type == kBrokers) {
     image->brokers.for_each([&](int32_t id, const metadata::BrokerImage& broker) {
       if (!broker.fenced) alive.push_back(id);
-      if (!broker.fenced || request.include_fenced_brokers) add(response, broker, context.connection.listener, broker.fenced);
+      if (!broker.fenced || request.include_fenced_brokers) add(response, broker, context.connection.listener->name, broker.fenced);
     });
     response.controller_id = alive.empty() ? -1 : alive[context.shard.loop().random().below(alive.size())];
   } else {
     image->controllers.for_each(
-        [&](int32_t, const metadata::ControllerImage& controller) { add(response, controller, context.connection.listener, false); });
+        [&](int32_t, const metadata::ControllerImage& controller) { add(response, controller, context.connection.listener->name, false); });
     response.controller_id = co_await context.shard.node().on_metadata(
         context.shard.loop(), [](metadata::MetadataNode& metadata) -> io::Task<int32_t> { co_return metadata.raft().leader().leader; });
   }

@@ -14,8 +14,8 @@ io::Task<> handle_describe_quorum(RequestContext& context, protocol::DescribeQuo
   }
   auto call = [&](metadata::MetadataNode& metadata) -> io::Task<> {
     metadata.raft().handle_describe_quorum(request, metadata.raft().config().controller_listener, response);
-    context.not_controller = !metadata.raft().is_leader() && context.connection.controller_listener;
-    if (metadata.raft().is_leader() || context.connection.controller_listener || response.error_code != 0) co_return;
+    context.not_controller = !metadata.raft().is_leader() && context.connection.listener->controller;
+    if (metadata.raft().is_leader() || context.connection.listener->controller || response.error_code != 0) co_return;
     // Only the leader knows: it is asked.
     auto reply = co_await forward(context, metadata, request);
     if (!reply) co_return;

@@ -37,7 +37,7 @@ void Paging::fill(const metadata::PartitionImage& partition, PartitionIndex inde
   answer.eligible_leader_replicas = partition.elr;
   answer.last_known_elr = partition.last_known_elr;
   answer.offline_replicas = offline_replicas(*image_, partition);
-  if (live_endpoint(*image_, partition.leader, context_.connection.listener) != nullptr) return;
+  if (live_endpoint(*image_, partition.leader, context_.connection.listener->name) != nullptr) return;
   const auto* leader = image_->broker(partition.leader);
   answer.error_code = to_wire(leader == nullptr || leader->fenced ? ErrorCode::kLeaderNotAvailable : ErrorCode::kListenerNotFound);
   answer.leader_id = metadata::kNoLeader;

@@ -49,8 +49,7 @@ io::Task<> handle_envelope(RequestContext& context, protocol::EnvelopeRequest& r
   if (!co_await context.shard.node().on_metadata(context.shard.loop(), active)) co_return refuse({ErrorCode::kNotController, {}});
   ConnectionInfo client = context.connection;
   client.peer = {*host, 0};
-  client.principal_type = who.principal_type;
-  client.principal_name = who.principal_name;
+  client.principal = std::make_shared<const Principal>(std::move(who.principal_type), std::move(who.principal_name));
   auto answer = co_await serve_inner(context, request.request_data, client);
   if (!answer) co_return refuse(answer.error());
   response.response_data = protocol::Blob(std::move(*answer));

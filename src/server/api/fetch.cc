@@ -366,7 +366,7 @@ void Fetching::fill(PartitionAnswer& answer, Item& item) {
     if (names_leader && context_.version() >= 16 && state != nullptr) {
       answer.current_leader.leader_id = state->leader;
       answer.current_leader.leader_epoch = state->leader_epoch;
-      add_leader_endpoint(*shard_.image(), state->leader, context_.connection.listener, response_.node_endpoints);
+      add_leader_endpoint(*shard_.image(), state->leader, context_.connection.listener->name, response_.node_endpoints);
     }
     return;
   }
@@ -431,9 +431,9 @@ void Fetching::shape_answer() {
 }  // namespace
 
 io::Task<> handle_fetch(RequestContext& context, protocol::FetchRequest& request, protocol::FetchResponse& response) {
-  if (context.connection.controller_listener) {
+  if (context.connection.listener->controller) {
     co_await context.shard.node().on_metadata(context.shard.loop(), [&](metadata::MetadataNode& metadata) {
-      return metadata.raft().handle_fetch(request, context.version(), context.connection.listener, response);
+      return metadata.raft().handle_fetch(request, context.version(), context.connection.listener->name, response);
     });
     co_return;
   }

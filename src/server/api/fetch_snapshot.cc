@@ -7,7 +7,7 @@ namespace samsa::server {
 
 io::Task<> handle_fetch_snapshot(RequestContext& context, protocol::FetchSnapshotRequest& request, protocol::FetchSnapshotResponse& response) {
   auto handle = [&](raft::RaftNode& quorum) -> io::Task<> {
-    quorum.handle_fetch_snapshot(request, context.connection.listener, response);
+    quorum.handle_fetch_snapshot(request, context.connection.listener->name, response);
     co_return;
   };
   co_await ask_quorum(context, response, handle);

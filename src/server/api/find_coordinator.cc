@@ -44,7 +44,7 @@ Coordinator find(RequestContext& context, int8_t type, std::string_view key) {
   }
   const auto* partition = topic->partition(coordinator::partition_of_key(key, topic->partition_count()));
   if (type == kTransaction && partition != nullptr && partition->leader == context.shard.settings().node_id) return no_transactions();
-  const auto* endpoint = partition == nullptr ? nullptr : live_endpoint(image, partition->leader, context.connection.listener);
+  const auto* endpoint = partition == nullptr ? nullptr : live_endpoint(image, partition->leader, context.connection.listener->name);
   if (endpoint == nullptr) return refuse(ErrorCode::kCoordinatorNotAvailable);
   return {.node = partition->leader, .host = endpoint->host, .port = endpoint->port};
 }

@@ -39,7 +39,7 @@ void Describing::brokers() {
   image_->brokers.for_each([&](int32_t id, const metadata::BrokerImage& broker) {
     if (broker.fenced && !context_.shard.just_died(id)) return;
     if (!broker.fenced) alive.push_back(id);
-    const auto* endpoint = broker.endpoint(context_.connection.listener);
+    const auto* endpoint = broker.endpoint(context_.connection.listener->name);
     if (endpoint == nullptr) return;
     auto& answer = response_.brokers.emplace_back();
     answer.node_id = id;
@@ -63,7 +63,7 @@ void Describing::describe(const metadata::PartitionImage& partition, PartitionIn
   if (leader == nullptr || leader->fenced) {
     answer.error_code = to_wire(ErrorCode::kLeaderNotAvailable);
     answer.leader_id = metadata::kNoLeader;
-  } else if (leader->endpoint(context_.connection.listener) == nullptr) {
+  } else if (leader->endpoint(context_.connection.listener->name) == nullptr) {
     answer.error_code = to_wire(context_.version() >= 6 ? ErrorCode::kListenerNotFound : ErrorCode::kLeaderNotAvailable);
     answer.leader_id = metadata::kNoLeader;
   }

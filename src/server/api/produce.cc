@@ -221,7 +221,7 @@ void Producing::shape_answer() {
       if (state == nullptr) continue;
       answer.current_leader.leader_id = state->leader;
       answer.current_leader.leader_epoch = state->leader_epoch;
-      add_leader_endpoint(*image_, state->leader, context_.connection.listener, response_.node_endpoints);
+      add_leader_endpoint(*image_, state->leader, context_.connection.listener->name, response_.node_endpoints);
     }
   }
   context_.no_response = request_.acks == 0 && !context_.close_connection;

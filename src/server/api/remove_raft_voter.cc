@@ -12,8 +12,8 @@ io::Task<> handle_remove_raft_voter(RequestContext& context, protocol::RemoveRaf
     co_return;
   }
   auto call = [&](metadata::MetadataNode& metadata) -> io::Task<> {
-    context.not_controller = !metadata.raft().is_leader() && context.connection.controller_listener;
-    if (metadata.raft().is_leader() || context.connection.controller_listener) {
+    context.not_controller = !metadata.raft().is_leader() && context.connection.listener->controller;
+    if (metadata.raft().is_leader() || context.connection.listener->controller) {
       co_await metadata.raft().handle_remove_voter(request, response);
       co_return;
     }

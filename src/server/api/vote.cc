@@ -7,7 +7,7 @@ namespace samsa::server {
 
 io::Task<> handle_vote(RequestContext& context, protocol::VoteRequest& request, protocol::VoteResponse& response) {
   auto handle = [&](raft::RaftNode& quorum) -> io::Task<> {
-    quorum.handle_vote(request, context.connection.listener, response);
+    quorum.handle_vote(request, context.connection.listener->name, response);
     co_return;
   };
   co_await ask_quorum(context, response, handle);
