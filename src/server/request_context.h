@@ -33,6 +33,7 @@ struct ConnectionInfo {
   std::string principal_type = "User";
   std::string principal_name = "ANONYMOUS";
   int32_t heartbeats_of = -1;   // The broker that sends its heartbeats over it.
+  io::MonoTime told_leaders;    // When Metadata was last answered; before that, when it came.
   int32_t fetch_session = 0;    // The last one that was used over it; 0: none. It goes where the connection goes.
   std::string software_name = "unknown";  // From ApiVersions, for metrics.
   std::string software_version = "unknown";
