@@ -2,8 +2,9 @@
 //
 //   rdload produce  BOOTSTRAP TOPIC records=N size=BYTES [acks=-1] [linger=10] [batch=131072] [codec=none] [idempotent=0] [keys=0]
 //   rdload consume  BOOTSTRAP TOPIC records=N
-//   rdload gap      BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [acks=-1] [debug=metadata,...]   "gap": the longest time without an acknowledged write
+//   rdload gap      BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [acks=-1]   "gap": the longest time without an acknowledged write
 //   rdload latency  BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [linger=0] [acks=-1]   end to end, one producer, one consumer
+//   debug=metadata,broker,...   what librdkafka says of itself, to stderr
 //
 // Prints one line of JSON: records, bytes, seconds, errors, and for latency p50/p99/p99.9 in milliseconds. Latency is counted from the
 // time at which a record was due, not from when it was sent, so a stalled sender is not forgiven (coordinated omission).
