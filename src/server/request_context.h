@@ -40,6 +40,7 @@ struct ConnectionInfo {
   io::Address peer;
   std::shared_ptr<const Principal> principal = Principal::anonymous();
   int32_t heartbeats_of = -1;   // The broker that sends its heartbeats over it.
+  io::MonoTime told_leaders;    // When Metadata was last answered; before that, when it came.
   int32_t fetch_session = 0;    // The last one that was used over it; 0: none. It goes where the connection goes.
 };
 

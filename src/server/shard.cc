@@ -460,6 +460,8 @@ namespace {
 // A controller that finds a dead process needs less than this. Should it have to wait for the session, nobody waits with it for long.
 constexpr std::chrono::milliseconds kLostFor{1000};
 constexpr std::chrono::milliseconds kPatience{500};
+// Between the first and the last connection of a process that dies, and for the shard that has the last to notice.
+constexpr std::chrono::milliseconds kNewsTravels{10};
 constexpr std::chrono::milliseconds kDeathIsNews{5000};
 }  // namespace
 
@@ -481,10 +483,14 @@ bool Shard::just_died(int32_t broker) const {
 void Shard::leader_lost(int32_t broker) {
   for (int i = 0; i < node_.shard_count(); ++i) {
     Shard& shard = node_.shard(i);
-    if (&shard == this) continue;
-    shard.loop().post_remote([&shard, broker] { shard.lost_leaders_[broker] = io::after(shard.world_.loop.now(), kLostFor); });
+    if (&shard != this) shard.loop().post_remote([&shard, broker] { shard.note_lost(broker); });
   }
+  note_lost(broker);
+}
+
+void Shard::note_lost(int32_t broker) {
   lost_leaders_[broker] = io::after(world_.loop.now(), kLostFor);
+  leaders_changed_.notify_all();
 }
 
 void Shard::leader_found(int32_t broker) {
@@ -497,25 +503,45 @@ void Shard::leader_found(int32_t broker) {
   }
 }
 
-bool Shard::leaders_are_changing(const std::vector<std::string_view>* topics) const {
-  bool changing = false;
+bool Shard::any_partition(const std::vector<std::string_view>* topics, const std::function<bool(const metadata::PartitionImage&)>& holds) const {
+  bool found = false;
   const auto look = [&](const metadata::TopicImage& topic) {
     topic.partitions.for_each([&](PartitionIndex, const metadata::PartitionImage& partition) {
-      const auto lost = lost_leaders_.find(partition.leader);
-      changing = changing || (lost != lost_leaders_.end() && world_.loop.now() < lost->second && partition.isr.size() > 1);
-      return !changing;
+      found = found || holds(partition);
+      return !found;
     });
-    return !changing;
+    return !found;
   };
   if (topics == nullptr) {
     image_->topics.for_each([&](const std::string&, const metadata::TopicImage& topic) { return look(topic); });
-    return changing;
+    return found;
   }
   for (const auto name : *topics) {
     const auto* topic = image_->topic(name);
     if (topic != nullptr && !look(*topic)) break;
   }
-  return changing;
+  return found;
+}
+
+bool Shard::leaders_are_changing(const std::vector<std::string_view>* topics) const {
+  if (lost_leaders_.empty()) return false;
+  return any_partition(topics, [this](const metadata::PartitionImage& partition) {
+    const auto lost = lost_leaders_.find(partition.leader);
+    return lost != lost_leaders_.end() && world_.loop.now() < lost->second && partition.isr.size() > 1;
+  });
+}
+
+io::Task<> Shard::await_lost_leader(const std::vector<std::string_view>* topics) {
+  const bool any_elsewhere = any_partition(topics, [this](const metadata::PartitionImage& partition) {
+    return partition.leader >= 0 && partition.leader != settings_.node_id && partition.isr.size() > 1;
+  });
+  const bool died = std::ranges::any_of(died_, [this](const auto& news) { return world_.loop.now() < news.second; });
+  if (!any_elsewhere || died) co_return;  // It is here because of those, which are known.
+  const metadata::ImagePtr before = image_;
+  const io::MonoTime until = io::after(world_.loop.now(), kNewsTravels);
+  while (!stopping_ && world_.loop.now() < until && image_->topics_by_id.same_as(before->topics_by_id) && !leaders_are_changing(topics)) {
+    co_await leaders_changed_.wait_until(world_.loop, until);
+  }
 }
 
 io::Task<> Shard::await_new_leaders(const std::vector<std::string_view>* topics) {
@@ -537,6 +563,7 @@ std::vector<Connection*> Shard::connections_in_order() const {
 void Shard::serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info) {
   auto stream = world_.network.attach(std::move(accepted));
   info.peer = stream->peer();
+  info.told_leaders = world_.loop.now();
   begin_serving(std::make_unique<Connection>(*this, std::move(stream), std::move(info)));
 }
 

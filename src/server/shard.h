@@ -104,6 +104,9 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   // the dead one, and would not ask again soon.
   [[nodiscard]] bool has_lost_leaders() const { return !lost_leaders_.empty(); }
   io::Task<> await_new_leaders(const std::vector<std::string_view>* topics);
+  // The kernel closes the connections of a process that dies one after the other, and a client may be told first and be here with its question before
+  // this broker knows. Resumes when the loss of a leader of these topics is known or their image changes, else in a moment.
+  io::Task<> await_lost_leader(const std::vector<std::string_view>* topics);
   // A broker that was fenced a moment ago, and not because it stopped. Clients are told of it for a while yet: librdkafka forgets a broker that is
   // named no more with the partitions that it is just moving away from it, and finds those again after a second.
   [[nodiscard]] bool just_died(int32_t broker) const;
@@ -139,7 +142,9 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void leader_found(int32_t broker) override;
   io::Task<> checkpoint() override;
 
+  void note_lost(int32_t broker);
   void note_deaths(const metadata::MetadataImage& before, const metadata::MetadataImage& now);
+  [[nodiscard]] bool any_partition(const std::vector<std::string_view>* topics, const std::function<bool(const metadata::PartitionImage&)>& holds) const;
   [[nodiscard]] bool leaders_are_changing(const std::vector<std::string_view>* topics) const;
   void apply_throttles(const metadata::MetadataImage& now);
   [[nodiscard]] int32_t min_isr(const metadata::MetadataImage& image, std::string_view topic) const;

@@ -1,5 +1,7 @@
 #include "storage/index_file.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/assert.h"
@@ -15,7 +17,7 @@ constexpr size_t kPageEntries = 256;      // Entries that a search reads at once
 Result<void> IndexFile::load() {
   pending_.clear();
   last_.reset();
-  written_ = 0;
+  written_ = stale_ = 0;
   auto info = pool_.disk().stat(path());
   exists_ = info.has_value();
   if (!info) {
@@ -33,13 +35,26 @@ Result<void> IndexFile::load() {
 Result<void> IndexFile::clear() {
   pending_.clear();
   last_.reset();
-  if (!exists_ || (written_ == 0 && !odd_)) return {};
+  if (!odd_) {
+    rebuild_from(0);
+    return {};
+  }
   TRY_ASSIGN(auto file, file_.get());
   TRY(file->truncate(0));
-  written_ = 0;
+  written_ = stale_ = 0;
   odd_ = false;
   dirty_ = true;
   return {};
+}
+
+void IndexFile::rebuild_from(size_t count) {
+  if (count >= this->count()) return;
+  last_.reset();
+  pending_.resize(count > written_ ? (count - written_) * entry_size_ : 0);
+  if (count >= written_) return;
+  stale_ += written_ - count;
+  written_ = count;
+  dirty_ = true;
 }
 
 Result<void> IndexFile::create() {
@@ -79,7 +94,7 @@ Result<void> IndexFile::append(Bytes entry) {
   if (!last_) last_.emplace();
   last_->assign(entry.begin(), entry.end());
   if (pending_.size() < kMostPending) return {};
-  auto written = write_out();
+  auto written = write_pending();
   // On a full disk they stay here, until there is room or a sync needs them.
   if (!written && io::is_no_space(written.error())) return {};
   return written;
@@ -137,9 +152,10 @@ io::Task<Result<std::optional<Buffer>>> IndexFile::last_below(std::function<bool
     if (below(entry)) co_return std::optional(Buffer(entry, entry + entry_size_));
   }
   if (written_ == 0) co_return std::optional<Buffer>();
+  const size_t written = written_;
   CO_TRY_ASSIGN(auto file, file_.get());
   size_t low_page = 0;
-  size_t high_page = (written_ - 1) / kPageEntries;
+  size_t high_page = (written - 1) / kPageEntries;
   const size_t page_size = kPageEntries * entry_size_;
   Buffer page(page_size);
   while (low_page < high_page) {
@@ -149,7 +165,7 @@ io::Task<Result<std::optional<Buffer>>> IndexFile::last_below(std::function<bool
     (there ? low_page : high_page) = there ? middle : middle - 1;
   }
   CO_TRY_ASSIGN(const size_t got, co_await file->read_at_async(page, low_page * page_size));
-  for (size_t at = got / entry_size_; at > 0; --at) {
+  for (size_t at = std::min(got / entry_size_, written - low_page * kPageEntries); at > 0; --at) {
     const uint8_t* entry = page.data() + (at - 1) * entry_size_;
     if (below(entry)) co_return std::optional(Buffer(entry, entry + entry_size_));
   }
@@ -195,11 +211,12 @@ Result<void> IndexFile::truncate(size_t keep) {
   TRY_ASSIGN(auto file, file_.get());
   TRY(file->truncate(keep * entry_size_));
   written_ = keep;
+  stale_ = 0;
   dirty_ = true;
   return {};
 }
 
-Result<void> IndexFile::write_out() {
+Result<void> IndexFile::write_pending() {
   if (pending_.empty()) return {};
   TRY_ASSIGN(auto file, file_.get(true));
   fresh_ = fresh_ || !exists_;
@@ -207,10 +224,21 @@ Result<void> IndexFile::write_out() {
   dirty_ = true;
   if (auto done = file->write_at(Bytes(pending_), written_ * entry_size_); !done) {
     (void)file->truncate(written_ * entry_size_);  // What was written in part.
+    stale_ = 0;
     return done;
   }
   written_ += pending_.size() / entry_size_;
+  stale_ -= std::min(stale_, pending_.size() / entry_size_);
   pending_.clear();
+  return {};
+}
+
+Result<void> IndexFile::write_out() {
+  TRY(write_pending());
+  if (stale_ == 0) return {};
+  TRY_ASSIGN(auto file, file_.get());
+  TRY(file->truncate(written_ * entry_size_));
+  stale_ = 0;
   return {};
 }
 

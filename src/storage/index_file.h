@@ -3,6 +3,9 @@
 // New entries are kept in memory and written in groups, on write_out() and when there are many (and there is room): until then a crash loses them, which
 // recovery repairs, since it rebuilds the indexes of every segment that is not known to be synced. Lookups are binary searches by
 // pread; nothing of the file is kept in memory but its last entry. The file is made with its first entry unless create() is called.
+//
+// Entries that are built again are written over those in the file, and write_out() cuts off what is left of these; nobody reads them meanwhile. To cut
+// first would free a block, and where the disk is told of it (ext4 without a journal, mounted with `discard`) that takes a millisecond.
 // Format: docs/formats/log.md. Owner: the segment's shard.
 #pragma once
 
@@ -24,8 +27,10 @@ class IndexFile {
 
   // Takes in what is on disk. CORRUPT_MESSAGE where the size is no multiple of an entry's.
   Result<void> load();
-  // Empties the file, whatever is in it; nothing where there is none.
+  // Forgets all entries, to build them again; nothing where there is no file.
   Result<void> clear();
+  // Keeps the first `count` entries; those behind are about to be built again.
+  void rebuild_from(size_t count);
   // Makes the (empty) file, so that Kafka finds it.
   Result<void> create();
   [[nodiscard]] bool exists() const { return exists_; }
@@ -48,6 +53,7 @@ class IndexFile {
   Result<void> visit(const std::function<bool(const uint8_t* entry)>& take);
   // Keeps the first `count` entries.
   Result<void> truncate(size_t count);
+  // Writes what is in memory only; then the file holds the entries and nothing else.
   Result<void> write_out();
   // Writes out and syncs; nothing where there is no file.
   io::Task<Result<void>> sync();
@@ -59,11 +65,14 @@ class IndexFile {
   void close_file() { file_.close(); }
 
  private:
+  Result<void> write_pending();
+
   FilePool& pool_;
   PooledFile file_;
   size_t entry_size_;
   size_t written_ = 0;  // Entries in the file.
   bool odd_ = false;    // The file holds something that is no entry.
+  size_t stale_ = 0;    // Entries that the file holds behind those, forgotten.
   Buffer pending_;      // Entries not yet in the file.
   std::optional<Buffer> last_;
   bool exists_ = false;

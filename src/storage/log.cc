@@ -48,6 +48,7 @@ Log::Log(LogContext& context, OpenLog options, LoadedLog loaded)
       topic_id_stored_(loaded.topic_id_stored),
       background_(context.loop),
       scratch_(&thread_scratch()) {
+  for (auto& path : loaded.useless_files) doomed_.push_back({std::move(path), context.loop.now()});
   high_watermark_ = log_start_offset_;
   set_high_watermark(options.high_watermark);
   if (recovery_point_ >= log_end_offset_) return;
@@ -200,7 +201,8 @@ io::Task<Result<void>> Log::begin_close() {
   co_await background_.join();
   if (failure_) co_return fail(*failure_);
   CO_TRY(segments_->active().finish());
-  CO_TRY(producers_->write_snapshot(false));
+  // Of a log without records the next start would remove it.
+  if (log_end_offset_ > log_start_offset_) CO_TRY(producers_->write_snapshot(false));
   CO_TRY(epochs_->prepare_write());
   co_return Result<void>();
 }

@@ -1,5 +1,7 @@
 #include "storage/log_loader.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <fmt/format.h>
@@ -148,7 +150,7 @@ Result<void> Loader::clean_up_files() {
     if (entry.directory) continue;
     if (entry.name.ends_with(".deleted")) {
       // Snapshots of the metadata log being removed belong to the quorum's room.
-      if (!entry.name.ends_with(".checkpoint.deleted")) TRY(remove_quietly(disk_, path_of(entry.name)));
+      if (!entry.name.ends_with(".checkpoint.deleted")) loaded_.useless_files.push_back(path_of(entry.name));
     } else if (entry.name.ends_with(".cleaned")) {
       cleaned.push_back(entry.name);
     } else if (entry.name.ends_with(".swap")) {
@@ -303,7 +305,7 @@ Result<uint64_t> Loader::trusted_prefix(Segment& segment, Offset trusted_below) 
     return true;
   }));
   if (keep == 0) return uint64_t{0};
-  TRY(index.file().truncate(keep));
+  index.file().rebuild_from(keep);
   size_t keep_times = 0;
   TimestampEntry newest{kNoTimestamp, segment.base_offset()};
   TRY(segment.times().visit([&](const TimestampEntry& entry) {
@@ -312,13 +314,13 @@ Result<uint64_t> Loader::trusted_prefix(Segment& segment, Offset trusted_below) 
     ++keep_times;
     return true;
   }));
-  TRY(segment.times().file().truncate(keep_times));
+  segment.times().file().rebuild_from(keep_times);
   if (!segment.transactions().check(segment.base_offset())) return uint64_t{0};
   // The scan begins at the batch of the last entry, which is below the recovery point. Its base offset lies outside of its CRC.
   TRY_ASSIGN(const auto first, segment.batch_at(previous.position));
   if (!first || first->base_offset < segment.base_offset() || first->last_offset > previous.offset) return uint64_t{0};
   TRY(segment.transactions().truncate_to(previous.offset));
-  TRY(index.truncate_to(previous.offset));
+  index.file().rebuild_from(keep - 1);
   return previous.position;
 }
 
@@ -459,13 +461,15 @@ io::Task<Result<void>> Loader::load_producers() {
   ProducerStates& producers = *loaded_.producers;
   std::set<Offset> bases;
   for (const auto& segment : loaded_.segments->all()) bases.insert(segment->base_offset());
-  producers.remove_stray_snapshots(bases);
+  producers.set_stray_snapshots_aside(bases);
+  const bool had_any = !producers.snapshots().empty();
+  CO_TRY(producers.set_snapshots_outside_aside(loaded_.log_start_offset, end_));
+  std::ranges::move(producers.take_set_aside(), std::back_inserter(loaded_.useless_files));
   if (!options_.clean && tail_recovered_ && producers.end_offset() == end_) {
     // The recovery has just built the state.
     producers.expire(now());
-    co_return producers.remove_snapshots_out_of_range(loaded_.log_start_offset, end_);
+    co_return Result<void>();
   }
-  const bool had_any = !producers.snapshots().empty();
   CO_TRY(producers.reload(loaded_.log_start_offset, end_, now()));
   if (options_.clean && !had_any) {
     // Kafka takes it that no snapshot after a clean stop means no producers.

@@ -24,6 +24,7 @@ struct LoadedLog {
   Offset log_start_offset = 0;
   Offset log_end_offset = 0;
   Offset recovery_point = 0;
+  std::vector<std::string> useless_files;  // "....deleted": to be removed when there is time.
 };
 
 io::Task<Result<LoadedLog>> load_log(LogContext& context, const OpenLog& options);

@@ -190,10 +190,10 @@ Result<void> Log::remove_segments(std::vector<std::shared_ptr<Segment>> segments
     if (at_once) {
       TRY(producers_->remove_snapshot(segment->base_offset()));
     } else {
-      TRY(producers_->retire_snapshot(segment->base_offset()));
-      doomed_.push_back({producers_->retired_snapshot_path(segment->base_offset()), due});
+      TRY(producers_->set_aside(segment->base_offset()));
     }
   }
+  for (auto& path : producers_->take_set_aside()) doomed_.push_back({std::move(path), due});
   directory_dirty_ = directory_dirty_ || !segments.empty();
   return {};
 }
@@ -204,7 +204,7 @@ io::Task<> Log::make_way_for_deleted(std::vector<std::shared_ptr<Segment>> segme
   std::vector<std::string> names;
   for (const auto& segment : segments) {
     std::ranges::move(segment->paths(".deleted"), std::back_inserter(names));
-    names.push_back(producers_->retired_snapshot_path(segment->base_offset()));
+    names.push_back(producers_->set_aside_path(segment->base_offset()));
   }
   std::erase_if(names, [&](const auto& name) { return std::erase_if(doomed_, [&](const Doomed& doomed) { return doomed.path == name; }) == 0; });
   for (const auto& name : names) (void)co_await context_.disk.remove_file_async(name);

@@ -262,7 +262,7 @@ io::Task<Result<void>> ProducerStates::sync_snapshots() {
   co_return Result<void>();
 }
 
-void ProducerStates::remove_stray_snapshots(const std::set<Offset>& segment_bases) {
+void ProducerStates::set_stray_snapshots_aside(const std::set<Offset>& segment_bases) {
   if (snapshots_.empty()) return;
   const Offset newest_base = segment_bases.empty() ? -1 : *segment_bases.rbegin();
   std::vector<Offset> strays;
@@ -271,8 +271,27 @@ void ProducerStates::remove_stray_snapshots(const std::set<Offset>& segment_base
   }
   if (!strays.empty() && strays.back() >= newest_base) strays.pop_back();
   for (const Offset offset : strays) {
-    if (auto removed = remove_snapshot(offset); !removed) SAMSA_LOG_WARN("{}: {}", snapshot_path(offset), removed.error().text());
+    if (auto aside = set_aside(offset); !aside) SAMSA_LOG_WARN("{}: {}", snapshot_path(offset), aside.error().text());
   }
+}
+
+Result<void> ProducerStates::set_snapshots_outside_aside(Offset log_start, Offset log_end) {
+  std::vector<Offset> outside;
+  for (const Offset offset : snapshots_) {
+    if (offset > log_end || offset <= log_start) outside.push_back(offset);
+  }
+  for (const Offset offset : outside) TRY(set_aside(offset));
+  return {};
+}
+
+Result<void> ProducerStates::set_aside(Offset offset) {
+  std::string aside = set_aside_path(offset);
+  auto renamed = disk_.rename(snapshot_path(offset), aside);
+  if (!renamed && renamed.error().code != ErrorCode::kResourceNotFound) return remove_snapshot(offset);  // No room for a longer name, say.
+  snapshots_.erase(offset);
+  unsynced_.erase(offset);
+  if (renamed) set_aside_.push_back(std::move(aside));
+  return {};
 }
 
 Result<void> ProducerStates::remove_snapshot(Offset offset) {
@@ -281,15 +300,6 @@ Result<void> ProducerStates::remove_snapshot(Offset offset) {
   auto removed = disk_.remove_file(snapshot_path(offset));
   if (!removed && removed.error().code == ErrorCode::kResourceNotFound) return {};
   return removed;
-}
-
-Result<void> ProducerStates::retire_snapshot(Offset offset) {
-  snapshots_.erase(offset);
-  unsynced_.erase(offset);
-  auto renamed = disk_.rename(snapshot_path(offset), retired_snapshot_path(offset));
-  if (!renamed && io::is_no_space(renamed.error())) return remove_snapshot(offset);
-  if (!renamed && renamed.error().code == ErrorCode::kResourceNotFound) return {};
-  return renamed;
 }
 
 void ProducerStates::clear_and_start_at(Offset offset) {

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -94,12 +95,16 @@ class ProducerStates {
   // Syncs the snapshots that were written without. Of a compacted log the state cannot be had from the batches alone: the recovery point
   // must not move beyond a snapshot that is not on disk.
   io::Task<Result<void>> sync_snapshots();
-  // Removes the snapshots of offsets that are no segment's base, but the newest.
-  void remove_stray_snapshots(const std::set<Offset>& segment_bases);
+  // Of a start: sets aside the snapshots of offsets that are no segment's base, but the newest; and those outside of (log_start, log_end].
+  void set_stray_snapshots_aside(const std::set<Offset>& segment_bases);
+  Result<void> set_snapshots_outside_aside(Offset log_start, Offset log_end);
+  // "....snapshot.deleted": the files set aside since the last call, to be removed when there is time: that frees a block, and may take a millisecond.
+  std::vector<std::string> take_set_aside() { return std::exchange(set_aside_, {}); }
   Result<void> remove_snapshot(Offset offset);
-  // Gives it its ".deleted" name instead: what goes with its segment goes later, as in Kafka. On a full disk it goes at once.
-  Result<void> retire_snapshot(Offset offset);
-  [[nodiscard]] std::string retired_snapshot_path(Offset offset) const { return snapshot_path(offset) + ".deleted"; }
+  // Gives it its ".deleted" name: it is removed when there is time, and what goes with its segment goes later, as in Kafka. Without room for a longer
+  // name it goes at once.
+  Result<void> set_aside(Offset snapshot);
+  [[nodiscard]] std::string set_aside_path(Offset snapshot) const { return snapshot_path(snapshot) + ".deleted"; }
   void forget_snapshot(Offset offset) { snapshots_.erase(offset); }
   [[nodiscard]] std::string snapshot_path(Offset offset) const;
   void clear_and_start_at(Offset offset);
@@ -130,6 +135,7 @@ class ProducerStates {
   std::unordered_map<int64_t, Verification> verifications_;
   uint64_t next_guard_ = 1;
   std::set<Offset> snapshots_;
+  std::vector<std::string> set_aside_;
   std::set<Offset> unsynced_;  // Of these, those not known to be on disk.
   Offset end_offset_ = 0;
 };

@@ -167,6 +167,7 @@ class TestDisk final : public io::Disk {
       TRY(disk_.step());
       TRY(disk_.may_fail("truncate", path_));
       node_->reserved = 0;
+      disk_.emptied += size == 0 && !node_->bytes.empty() ? 1 : 0;
       apply({0, {}, size});
       return {};
     }
@@ -281,6 +282,7 @@ class TestDisk final : public io::Disk {
     TRY(step());
     TRY(may_fail("remove", path));
     if (!files_.contains(path)) return fail(ErrorCode::kResourceNotFound, path);
+    ++removed;
     link(path, nullptr);
     return {};
   }
@@ -431,6 +433,8 @@ class TestDisk final : public io::Disk {
   std::vector<std::string> cold_reads;  // Reads on the loop of what was not in the page cache.
   size_t reads = 0;
   size_t syncs = 0;
+  size_t emptied = 0;  // Files that were cut to nothing.
+  size_t removed = 0;
   size_t blocking_syncs = 0;      // Of directories.
   int directory_sync_turns = 10;  // Of the loop, while one is synced without stopping it.
   std::function<void()> during_directory_sync;  // What others do meanwhile.

@@ -151,7 +151,15 @@ void Describing::cluster() {
   }
 }
 
+// Who was told the leaders on this connection, or came by it, not just now: a client that starts asks at once, one that waits for something asks often. What
+// is left asks because it lost a broker, or every few minutes.
+bool may_have_lost_its_broker(const RequestContext& context) {
+  constexpr std::chrono::milliseconds kJustNow(500);
+  return context.shard.loop().now() >= io::after(context.connection.told_leaders, kJustNow);
+}
+
 io::Task<> new_leaders(RequestContext& context, const protocol::MetadataRequest& request) {
+  const WaitTimer waits(context, context.shard.loop());
   const auto image = context.shard.image();
   std::vector<std::string_view> names;
   const bool everything = !request.topics || (context.version() == 0 && request.topics->empty());
@@ -162,7 +170,9 @@ io::Task<> new_leaders(RequestContext& context, const protocol::MetadataRequest&
       if (wanted.name) names.push_back(wanted.name->view());
     }
   }
-  co_await context.shard.await_new_leaders(everything ? nullptr : &names);
+  const auto* topics = everything ? nullptr : &names;
+  if (may_have_lost_its_broker(context)) co_await context.shard.await_lost_leader(topics);
+  co_await context.shard.await_new_leaders(topics);
 }
 
 // Versions 10 and 11 carry ids that nobody may use yet.
@@ -174,7 +184,8 @@ bool is_malformed(const protocol::MetadataRequest& request, int16_t version) {
 }  // namespace
 
 io::Task<> handle_metadata(RequestContext& context, protocol::MetadataRequest& request, protocol::MetadataResponse& response) {
-  if (context.shard.has_lost_leaders()) co_await new_leaders(context, request);
+  if (context.shard.has_lost_leaders() || may_have_lost_its_broker(context)) co_await new_leaders(context, request);
+  context.connection.told_leaders = context.shard.loop().now();
   Describing describing(context, request, response);
   describing.brokers();
   describing.cluster();

@@ -1,0 +1,104 @@
+// What an index file holds while its entries are built again.
+#include "storage/index_file.h"
+
+#include <gtest/gtest.h>
+
+#include "storage/test_world.h"
+
+namespace samsa::storage {
+namespace {
+
+constexpr const char* kPath = "/data/00000000000000000000.index";
+
+class IndexFileAgain : public testing::Test {
+ protected:
+  IndexFileAgain() {
+    EXPECT_TRUE(world.disk.create_directories("/data").has_value());
+    append(0, 500);
+    EXPECT_TRUE(file.write_out().has_value());
+  }
+  void append(uint64_t from, uint64_t to) {
+    for (uint64_t i = from; i < to; ++i) {
+      uint8_t entry[8];
+      store_be<uint64_t>(entry, i);
+      EXPECT_TRUE(file.append(Bytes(entry, 8)).has_value());
+    }
+  }
+  // Of the file, then of the index.
+  void expect(const std::vector<uint64_t>& values) {
+    Buffer bytes(values.size() * 8);
+    for (size_t i = 0; i < values.size(); ++i) store_be<uint64_t>(bytes.data() + i * 8, values[i]);
+    EXPECT_EQ(world.disk.content(kPath), bytes);
+    EXPECT_EQ(file.count(), values.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      uint8_t entry[8];
+      ASSERT_TRUE(file.read(i, entry).has_value());
+      EXPECT_EQ(load_be<uint64_t>(entry), values[i]);
+    }
+  }
+  static std::vector<uint64_t> range(uint64_t from, uint64_t to) {
+    std::vector<uint64_t> values;
+    for (uint64_t i = from; i < to; ++i) values.push_back(i);
+    return values;
+  }
+
+  TestWorld world;
+  IndexFile file{world.pool, kPath, 8};
+};
+
+TEST_F(IndexFileAgain, TheSameEntries) {
+  ASSERT_TRUE(file.clear().has_value());
+  EXPECT_EQ(file.count(), 0U);
+  EXPECT_FALSE(file.last().value().has_value());
+  append(0, 500);
+  ASSERT_TRUE(file.write_out().has_value());
+  expect(range(0, 500));
+  EXPECT_EQ(world.disk.emptied, 0U);
+}
+
+TEST_F(IndexFileAgain, WhatDoesNotComeAgainIsCutOff) {
+  file.rebuild_from(400);
+  append(400, 450);
+  EXPECT_EQ(world.disk.content(kPath).size(), 500U * 8) << "not before";
+  ASSERT_TRUE(file.write_out().has_value());
+  expect(range(0, 450));
+  ASSERT_TRUE(file.clear().has_value());
+  ASSERT_TRUE(world.loop.run(file.sync()).has_value());
+  expect({});
+}
+
+TEST_F(IndexFileAgain, MoreEntriesThanBefore) {
+  file.rebuild_from(100);
+  append(100, 900);
+  ASSERT_TRUE(file.write_out().has_value());
+  expect(range(0, 900));
+  EXPECT_EQ(world.disk.emptied, 0U);
+}
+
+TEST_F(IndexFileAgain, OtherEntriesTakeTheirPlace) {
+  file.rebuild_from(10);
+  append(10, 250);  // Some of them are written on the way.
+  append(1000, 1100);
+  ASSERT_TRUE(file.write_out().has_value());
+  auto values = range(0, 250);
+  for (const uint64_t value : range(1000, 1100)) values.push_back(value);
+  expect(values);
+  append(2000, 2001);
+  ASSERT_TRUE(file.write_out().has_value());
+  values.push_back(2000);
+  expect(values);
+}
+
+TEST_F(IndexFileAgain, ForgottenTwice) {
+  file.rebuild_from(300);
+  append(300, 310);
+  file.rebuild_from(305);
+  file.rebuild_from(20);
+  ASSERT_TRUE(file.truncate(15).has_value());
+  append(15, 17);
+  ASSERT_TRUE(file.write_out().has_value());
+  expect(range(0, 17));
+}
+
+}  // namespace
+}  // namespace samsa::storage
