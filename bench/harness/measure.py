@@ -74,6 +74,7 @@ def run_stage(stage, rows, rounds, kinds, found):
                 side.start()
             for side in sides.values():
                 warm_up(side)
+                side.settle()
         for number in range(rounds):
             for at, row in enumerate(rows):
                 if row.once and number > 0:
