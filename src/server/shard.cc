@@ -100,6 +100,7 @@ io::Task<Result<void>> Shard::open_logs(std::vector<storage::FoundLog> found) {
 
 io::Task<> Shard::on_image(metadata::ImagePtr before, metadata::ImagePtr now) {
   image_ = now;
+  if (!before || !before->topics_by_id.same_as(now->topics_by_id)) topics_changed_ = world_.loop.now();
   leaders_changed_.notify_all();
   if (before && !before->brokers.same_as(now->brokers)) note_deaths(*before, *now);
   const bool same_for_groups = before && before->topics.same_as(now->topics) && before->brokers.same_as(now->brokers) &&
@@ -531,7 +532,8 @@ bool Shard::leaders_are_changing(const std::vector<std::string_view>* topics) co
   });
 }
 
-io::Task<> Shard::await_lost_leader(const std::vector<std::string_view>* topics) {
+io::Task<> Shard::await_lost_leader(const std::vector<std::string_view>* topics, io::MonoTime told) {
+  if (topics_changed_ > told) co_return;  // There is news already.
   const bool any_elsewhere = any_partition(topics, [this](const metadata::PartitionImage& partition) {
     return partition.leader >= 0 && partition.leader != settings_.node_id && partition.isr.size() > 1;
   });

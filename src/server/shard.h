@@ -105,8 +105,9 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   [[nodiscard]] bool has_lost_leaders() const { return !lost_leaders_.empty(); }
   io::Task<> await_new_leaders(const std::vector<std::string_view>* topics);
   // The kernel closes the connections of a process that dies one after the other, and a client may be told first and be here with its question before
-  // this broker knows. Resumes when the loss of a leader of these topics is known or their image changes, else in a moment.
-  io::Task<> await_lost_leader(const std::vector<std::string_view>* topics);
+  // this broker knows. Resumes when the loss of a leader of these topics is known or their image changes, else in a moment; at once where it has changed
+  // since the client was `told`.
+  io::Task<> await_lost_leader(const std::vector<std::string_view>* topics, io::MonoTime told);
   // A broker that was fenced a moment ago, and not because it stopped. Clients are told of it for a while yet: librdkafka forgets a broker that is
   // named no more with the partitions that it is just moving away from it, and finds those again after a second.
   [[nodiscard]] bool just_died(int32_t broker) const;
@@ -190,6 +191,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   ChunkLists chunk_lists_;
   AppendTurns append_turns_;
   metadata::ImagePtr image_;
+  io::MonoTime topics_changed_;  // When image_ got others.
   metadata::ImagePtr applied_;  // What partitions_ reflects.
   storage::LogManager logs_;
   coordinator::GroupCoordinator groups_;

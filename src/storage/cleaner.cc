@@ -471,9 +471,9 @@ io::Task<Result<void>> LogCleaner::exchange(const Sources& sources, Output& outp
 // A truncation returns only when it has had the lock and synced the directory after that: it never stands on a disk that has ".swap" files
 // with what it took away.
 io::Task<Result<void>> LogCleaner::replace(const Sources& sources, Output& output) {
+  co_await log_.make_way_for_deleted(sources);
   auto held = co_await log_.flushing_.lock(log_.context_.loop);
   const auto replaced = co_await [](LogCleaner& self, const Sources& old, Output& copy) -> io::Task<Result<void>> {
-    co_await self.log_.make_way_for_deleted(old);
     CO_TRY(self.place_of(old));
     CO_TRY(copy.segment->rename_suffix(".swap"));
     CO_TRY(co_await self.log_.context_.disk.sync_directory_async(self.log_.directory_));

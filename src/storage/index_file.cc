@@ -223,8 +223,8 @@ Result<void> IndexFile::write_pending() {
   exists_ = true;
   dirty_ = true;
   if (auto done = file->write_at(Bytes(pending_), written_ * entry_size_); !done) {
-    (void)file->truncate(written_ * entry_size_);  // What was written in part.
-    stale_ = 0;
+    // What was written in part; where that does not go it is stale, too.
+    stale_ = file->truncate(written_ * entry_size_) ? 0 : std::max<size_t>(stale_, 1);
     return done;
   }
   written_ += pending_.size() / entry_size_;

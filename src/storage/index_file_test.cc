@@ -53,7 +53,7 @@ TEST_F(IndexFileAgain, TheSameEntries) {
   append(0, 500);
   ASSERT_TRUE(file.write_out().has_value());
   expect(range(0, 500));
-  EXPECT_EQ(world.disk.emptied, 0U);
+  EXPECT_EQ(world.disk.cut, 0U);
 }
 
 TEST_F(IndexFileAgain, WhatDoesNotComeAgainIsCutOff) {
@@ -72,7 +72,7 @@ TEST_F(IndexFileAgain, MoreEntriesThanBefore) {
   append(100, 900);
   ASSERT_TRUE(file.write_out().has_value());
   expect(range(0, 900));
-  EXPECT_EQ(world.disk.emptied, 0U);
+  EXPECT_EQ(world.disk.cut, 0U);
 }
 
 TEST_F(IndexFileAgain, OtherEntriesTakeTheirPlace) {

@@ -19,6 +19,8 @@ class Loader {
  public:
   Loader(LogContext& context, const OpenLog& options) : context_(context), options_(options), disk_(context.disk) {}
   io::Task<Result<LoadedLog>> run();
+  // After run() has failed.
+  [[nodiscard]] const std::vector<std::string>& useless_files() const { return loaded_.useless_files; }
 
  private:
   Result<void> clean_up_files();
@@ -546,7 +548,11 @@ Result<Uuid> read_partition_metadata(io::Disk& disk, const std::string& director
 
 io::Task<Result<LoadedLog>> load_log(LogContext& context, const OpenLog& options) {
   Loader loader(context, options);
-  co_return co_await loader.run();
+  auto loaded = co_await loader.run();
+  if (loaded || !io::is_no_space(loaded.error()) || loader.useless_files().empty()) co_return loaded;
+  for (const auto& path : loader.useless_files()) (void)co_await context.disk.remove_file_async(path);  // They make room.
+  Loader again(context, options);
+  co_return co_await again.run();
 }
 
 }  // namespace samsa::storage

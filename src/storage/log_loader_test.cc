@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "protocol/control_batch.h"
 #include "storage/test_world.h"
 
 namespace samsa::storage {
@@ -18,7 +19,9 @@ class Starts : public testing::Test {
     options.config.index_interval_bytes = 200;
     options.clean = clean;
     options.recovery_point = recovery_point;
-    return world.loop.run(Log::open(world.context, options)).value();
+    auto opened = world.loop.run(Log::open(world.context, options));
+    EXPECT_TRUE(opened) << opened.error().describe();
+    return opened ? std::move(*opened) : nullptr;
   }
   void append(Log& log, int batches) {
     for (int i = 0; i < batches; ++i) {
@@ -55,12 +58,12 @@ TEST_F(Starts, AfterACleanStopNothingIsRemoved) {
     append(*log, 5);
     close(std::move(log));
     EXPECT_EQ(snapshots(), round == 0 ? 1U : 2U) << "of this stop and of the one before";
-    const size_t removed = world.disk.removed, emptied = world.disk.emptied;
+    const size_t removed = world.disk.removed, cut = world.disk.cut;
     log = open(true);
     EXPECT_EQ(snapshots(), 1U);
     EXPECT_EQ(log->producer_count(), 1U);
     EXPECT_EQ(world.disk.removed, removed);
-    EXPECT_EQ(world.disk.emptied, emptied);
+    EXPECT_EQ(world.disk.cut, cut);
     log->remove_deleted_files();
     EXPECT_EQ(world.disk.removed, removed + (round == 0 ? 0 : 1)) << "when there is time";
   }
@@ -92,14 +95,60 @@ TEST_F(Starts, AfterAKillIndexesAreWrittenOver) {
     close(std::move(log));
     world.loop.run(open(true)->abandon());
     world.disk.kill();
-    const size_t emptied = world.disk.emptied;
+    const size_t cut = world.disk.cut;
     log = open(false);
-    EXPECT_EQ(world.disk.emptied, emptied);
+    EXPECT_EQ(world.disk.cut, cut);
     EXPECT_EQ(log->segment_count(), 1U);
     const TimestampMs newest = world.loop.run(log->offset_of_max_timestamp()).value()->timestamp;
     EXPECT_EQ(newest, world.loop.wall_ms());
     close(std::move(log));
   }
+}
+
+// A time index that power loss has torn says nothing of the other indexes: what was aborted stays so.
+TEST_F(Starts, ATornTimeIndexHidesNoAbortedTransaction) {
+  auto log = open(true);
+  Buffer data = make_batch({.timestamp = world.loop.wall_ms(), .producer_id = 9, .producer_epoch = 0, .base_sequence = 0, .transactional = true});
+  ASSERT_TRUE(log->append_as_leader(data, {}).has_value());
+  Buffer marker = protocol::transaction_marker_batch({9, 0, false, 1}, 0, 0, world.loop.wall_ms());
+  ASSERT_TRUE(log->append_as_leader(marker, {.origin = AppendOrigin::kMarker}).has_value());
+  append(*log, 20);
+  close(std::move(log));
+  log = open(true);
+  append(*log, 20);
+  world.loop.run(log->abandon());
+  {
+    auto file = world.disk.open("/data/topic-0/00000000000000000000.timeindex", io::OpenMode::kReadWrite).value();
+    ASSERT_TRUE(file->truncate(file->size().value() + 5).has_value());
+  }
+  log = open(false);
+  EXPECT_EQ(log->log_end_offset(), 42);
+  const auto aborted = log->aborted_transactions(0, 100);
+  ASSERT_TRUE(aborted.has_value());
+  ASSERT_EQ(aborted->size(), 1U);
+  EXPECT_EQ(aborted->front().producer_id, 9);
+  close(std::move(log));
+}
+
+// What an interrupted removal left makes the room that the log needs to be opened.
+TEST_F(Starts, OnAFullDiskUselessFilesMakeRoom) {
+  auto log = open(true);
+  append(*log, 40);
+  close(std::move(log));
+  const std::string path = "/data/topic-0/00000000000000000000.log";
+  const Buffer bytes = world.disk.content(path);
+  auto file = world.disk.open(path, io::OpenMode::kReadWrite).value();
+  const auto wrong = static_cast<uint8_t>(~bytes[bytes.size() / 2]);
+  ASSERT_TRUE(file->write_at(Bytes(&wrong, 1), bytes.size() / 2).has_value());  // Below the recovery point: what is cut off is kept.
+  ASSERT_TRUE(world.disk.remove_file("/data/topic-0/00000000000000000000.index").has_value());  // So all of it is looked at.
+  ASSERT_TRUE(world.disk.open(path + ".deleted", io::OpenMode::kCreate).value()->write_at(Bytes(bytes), 0).has_value());
+  world.disk.capacity = 0;  // From here on it counts.
+  world.disk.capacity = world.disk.used();
+  log = open(false);
+  ASSERT_NE(log, nullptr);
+  EXPECT_LT(log->log_end_offset(), 40);
+  EXPECT_GT(log->log_end_offset(), 0);
+  EXPECT_FALSE(world.disk.exists(path + ".deleted"));
 }
 
 }  // namespace

@@ -60,9 +60,9 @@ Result<void> Segment::load(bool look) {
   max_known_ = false;
   first_timestamp_.reset();
   recent_.clear();
-  TRY(offsets_.file().load());
-  TRY(times_.file().load());
-  TRY(transactions_.file().load());
+  // All three, whatever becomes of the first: one that cannot be believed says nothing of the others.
+  const auto offsets = offsets_.file().load(), times = times_.file().load(), transactions = transactions_.file().load();
+  for (const auto* loaded : {&offsets, &times, &transactions}) TRY(*loaded);
   if (!offsets_.file().exists()) return fail(ErrorCode::kCorruptMessage, offsets_.file().path() + ": missing");
   if (!times_.file().exists()) return fail(ErrorCode::kCorruptMessage, times_.file().path() + ": missing");
   if (!look) return {};
@@ -214,7 +214,7 @@ std::optional<BatchPlace> Segment::find_recent(Offset target) const {
 Result<std::optional<BatchPlace>> Segment::find(Offset target) {
   if (!recent_.empty() && target > recent_.back().base + recent_.back().last_delta) return std::optional<BatchPlace>();
   if (auto recent = find_recent(target)) return recent;
-  if (warmed_ && target >= warmed_->base_offset && target <= warmed_->last_offset) return *warmed_;
+  if (warmed_ && target >= warmed_->from && target <= warmed_->place.last_offset) return warmed_->place;
   TRY_ASSIGN(const OffsetPosition from, offsets_.lookup(target));
   // The entry's own batch ends at or before the target.
   return scan_from(from, [&](const BatchPlace& place) { return place.last_offset >= target; });
@@ -222,10 +222,10 @@ Result<std::optional<BatchPlace>> Segment::find(Offset target) {
 
 io::Task<Result<void>> Segment::warm(Offset target) {
   if (remembers(target)) co_return Result<void>();
-  CO_TRY_ASSIGN(const OffsetPosition from, co_await offsets_.lookup_async(target));
   const uint32_t cuts = cuts_;
+  CO_TRY_ASSIGN(const OffsetPosition from, co_await offsets_.lookup_async(target));
   CO_TRY_ASSIGN(const auto found, co_await scan_from_async(from, [target](const BatchPlace& place) { return place.last_offset >= target; }));
-  if (found && cuts == cuts_) warmed_ = std::make_unique<BatchPlace>(*found);
+  if (found && cuts == cuts_) warmed_ = std::make_unique<Warmed>(std::min(target, found->base_offset), *found);
   co_return Result<void>();
 }
 

@@ -181,7 +181,12 @@ class Segment {
   std::optional<TimestampMs> first_timestamp_;
   TimestampMs created_;
   int64_t roll_jitter_ = 0;
-  std::unique_ptr<BatchPlace> warmed_;  // What warm() found last.
+  // What warm() found last: where the offsets from `from` to its last one lie.
+  struct Warmed {
+    Offset from;
+    BatchPlace place;
+  };
+  std::unique_ptr<Warmed> warmed_;
   uint32_t cuts_ = 0;                   // Lets a look-up in flight notice that the file was cut meanwhile.
   std::vector<Recent> recent_;  // The newest batches, oldest first; at most kRecentMost.
   std::string directory_;

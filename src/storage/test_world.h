@@ -167,7 +167,7 @@ class TestDisk final : public io::Disk {
       TRY(disk_.step());
       TRY(disk_.may_fail("truncate", path_));
       node_->reserved = 0;
-      disk_.emptied += size == 0 && !node_->bytes.empty() ? 1 : 0;
+      disk_.cut += (size + 4095) / 4096 < (node_->bytes.size() + 4095) / 4096 ? 1 : 0;
       apply({0, {}, size});
       return {};
     }
@@ -433,7 +433,7 @@ class TestDisk final : public io::Disk {
   std::vector<std::string> cold_reads;  // Reads on the loop of what was not in the page cache.
   size_t reads = 0;
   size_t syncs = 0;
-  size_t emptied = 0;  // Files that were cut to nothing.
+  size_t cut = 0;      // Truncations that gave a block back.
   size_t removed = 0;
   size_t blocking_syncs = 0;      // Of directories.
   int directory_sync_turns = 10;  // Of the loop, while one is synced without stopping it.

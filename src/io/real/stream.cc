@@ -33,10 +33,11 @@ uint8_t* gather_buffer() {
   return buffer.get();
 }
 
+const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);  // At the start: later there may be no descriptor left.
+
 // Has the system read the part as it reads any file in order, in large pages and ahead of the reader, and waits for it; nothing is copied.
 // Returns how much of it is there: less where the system cannot, or the disk fails.
 uint64_t read_through(int file, uint64_t at, uint64_t length) {
-  static const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   auto position = static_cast<off_t>(at);
   uint64_t there = 0;
   while (file >= 0 && there < length) {
@@ -173,6 +174,7 @@ void RealStream::Cursor::advance(uint64_t bytes) {
     if (left() > 0) return;
     chunks = chunks.subspan(1);
     offset = cached_until = 0;
+    goes_on = false;
   }
 }
 
@@ -182,19 +184,22 @@ RealStream::Step RealStream::send_step(Cursor& cursor, Error& error) {
   return whole_file ? send_file(cursor, error) : send_gathered(cursor, error);
 }
 
-// Whether the next bytes of the slice are in the page cache. What lies ahead is looked for a piece at a time: its last byte vouches for it where
-// the piece before was there.
+// Whether the next bytes of the slice are in the page cache. What lies ahead is looked for a piece at a time, before all that is known of has been
+// sent: its last byte vouches for it where the piece before was there.
 bool RealStream::look_ahead(Cursor& cursor) {
   const FileSlice& slice = *cursor.chunks[0].slice;
   const int file = slice.file->native_handle();
   const auto is_missing = [&](uint64_t offset) { return is_cached(file, slice.offset + offset) == Cached::kNo; };
   uint64_t& until = cursor.cached_until;
-  if (until <= cursor.offset && cursor.offset == 0 && is_missing(0)) return false;
-  until = std::max(until, cursor.offset);
+  if (until <= cursor.offset) {
+    if (!cursor.goes_on && is_missing(cursor.offset)) return false;
+    until = cursor.offset;
+  }
   if (until - cursor.offset >= kWarmBytes || until == slice.length) return true;
   const uint64_t end = std::min(until + kWarmBytes, slice.length);
   if (is_missing(end - 1)) return until > cursor.offset;
   until = end;
+  cursor.goes_on = true;
   return true;
 }
 
@@ -303,6 +308,7 @@ Task<Result<void>> RealStream::warm(Cursor& cursor) {
   const uint64_t at = slice.offset + cursor.offset;
   const uint64_t length = std::min(cursor.left(), kColdBytes);
   cursor.cached_until = cursor.offset + length;
+  cursor.goes_on = false;
   co_return co_await pool_.run(loop_, [&slice, at, length]() -> Result<void> {
     uint8_t byte[1];
     for (uint64_t offset = read_through(slice.file->native_handle(), at, length); offset < length; offset += kColdStride) {

@@ -48,6 +48,7 @@ class RealStream final : public Stream {
     std::span<const Chunk> chunks;
     uint64_t offset = 0;        // Bytes of chunks[0] that have been sent.
     uint64_t cached_until = 0;  // Bytes of chunks[0] that were seen in the page cache, or read into it.
+    bool goes_on = false;       // What precedes cached_until was seen there a moment ago.
     [[nodiscard]] uint64_t left() const { return (chunks[0].slice ? chunks[0].slice->length : chunks[0].memory.size()) - offset; }
     void advance(uint64_t bytes);
   };

@@ -171,7 +171,7 @@ io::Task<> new_leaders(RequestContext& context, const protocol::MetadataRequest&
     }
   }
   const auto* topics = everything ? nullptr : &names;
-  if (may_have_lost_its_broker(context)) co_await context.shard.await_lost_leader(topics);
+  if (may_have_lost_its_broker(context)) co_await context.shard.await_lost_leader(topics, context.connection.told_leaders);
   co_await context.shard.await_new_leaders(topics);
 }
 
