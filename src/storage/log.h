@@ -328,6 +328,7 @@ class Log {
 
   // log_truncate.cc
   Result<void> remove_segments(std::vector<std::shared_ptr<Segment>> segments, bool with_snapshots);
+  void doom_set_aside(io::MonoTime due);
   io::Task<> make_way_for_deleted(std::vector<std::shared_ptr<Segment>> segments);
   Result<size_t> deletable_segments() const;
 

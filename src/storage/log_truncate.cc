@@ -47,6 +47,7 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
     epochs_->truncate_from_end(offset);
     synced_.notify_all();
     auto reloaded = producers_->reload(log_start_offset_, offset, context_.loop.wall_ms());
+    doom_set_aside(context_.loop.now());
     if (reloaded) reloaded = co_await replay_producers(context_.loop, *producers_, *segments_, offset);
     if (!reloaded) co_return not_durable(std::move(reloaded).error());
     producers_->set_end_offset(offset);
@@ -193,9 +194,13 @@ Result<void> Log::remove_segments(std::vector<std::shared_ptr<Segment>> segments
       TRY(producers_->set_aside(segment->base_offset()));
     }
   }
-  for (auto& path : producers_->take_set_aside()) doomed_.push_back({std::move(path), due});
+  doom_set_aside(due);
   directory_dirty_ = directory_dirty_ || !segments.empty();
   return {};
+}
+
+void Log::doom_set_aside(io::MonoTime due) {
+  for (auto& path : producers_->take_set_aside()) doomed_.push_back({std::move(path), due});
 }
 
 // Removes, on the disk's threads, what earlier rounds left under the ".deleted" names that these segments will get: a rename over a file frees

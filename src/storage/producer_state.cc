@@ -178,16 +178,8 @@ Result<void> ProducerStates::check_guard(int64_t producer_id, int32_t sequence, 
 
 std::string ProducerStates::snapshot_path(Offset offset) const { return io::join_path(directory_, offset_file_name(offset, ".snapshot")); }
 
-Result<void> ProducerStates::remove_snapshots_out_of_range(Offset log_start, Offset log_end) {
-  for (auto it = snapshots_.begin(); it != snapshots_.end();) {
-    const Offset offset = *it++;
-    if (offset > log_end || offset <= log_start) TRY(remove_snapshot(offset));
-  }
-  return {};
-}
-
 Result<void> ProducerStates::reload(Offset log_start, Offset log_end, TimestampMs now) {
-  TRY(remove_snapshots_out_of_range(log_start, log_end));
+  TRY(set_snapshots_outside_aside(log_start, log_end));
   auto verifications = std::move(verifications_);
   TRY(load_newest(log_start, log_end, now));
   verifications_ = std::move(verifications);

@@ -84,11 +84,10 @@ class ProducerStates {
   // Notes the snapshot files found in the directory.
   void set_snapshots(std::set<Offset> offsets) { snapshots_ = std::move(offsets); }
   [[nodiscard]] const std::set<Offset>& snapshots() const { return snapshots_; }
-  // Loads the newest readable snapshot in (log_start, log_end], removing damaged ones and those out of range; else starts empty at
+  // Loads the newest readable snapshot in (log_start, log_end], removing damaged ones and setting aside those out of range; else starts empty at
   // log_start. The caller replays the batches from end_offset() on.
   Result<void> reload(Offset log_start, Offset log_end, TimestampMs now);
-  Result<void> remove_snapshots_out_of_range(Offset log_start, Offset log_end);
-  // The same without removing snapshots out of range, for the recovery of a segment in the middle.
+  // The same without looking at snapshots out of range, for the recovery of a segment in the middle.
   Result<void> load_newest(Offset log_start, Offset at_most, TimestampMs now);
   // Writes "<end_offset>.snapshot" unless it is there. `sync`: durably.
   Result<void> write_snapshot(bool sync);
