@@ -199,6 +199,28 @@ TEST(ClusterSimulation, WhoAsksAtTheMomentOfADeathIsToldOfTheNewLeaders) {
   }
 }
 
+// Nobody dies: who asks after a rest waits for that news for a moment, and only where nothing has changed since it was told.
+TEST(ClusterSimulation, MetadataOfAHealthyClusterWaitsForAMomentAtMost) {
+  io::sim::Faults faults;
+  faults.max_delay = std::chrono::microseconds(100);
+  faults.fragment = 0;
+  Scenario s(1, kThree, {}, faults);
+  s.create(3, "2");
+  s.produce_more(20);
+  EXPECT_TRUE(s.cluster.sim.run_until([&] { return s.cluster.whole("events"); }, 120s));
+  EXPECT_LT(asked(s, 0).took, 5ms) << "a client that starts";
+  EXPECT_LT(asked(s, 0).took, 5ms) << "one that asks often";
+  s.cluster.sim.run_for(1s);
+  const auto rested = asked(s, 0).took;
+  EXPECT_GE(rested, 10ms);
+  EXPECT_LT(rested, 15ms);
+  bool done = false;
+  EXPECT_TRUE(s.cluster.sim.run_task(s.client.world().loop, create_topic(s.client, "another", 3, 3, "2", done), 60s));
+  s.cluster.sim.run_for(1s);
+  EXPECT_LT(asked(s, 0).took, 5ms) << "there is news";
+  s.finish();
+}
+
 // Connections break, processes stand still, links fail, each for less than a session: no broker is fenced.
 TEST(ClusterSimulation, ABrokerThatLivesIsNotFenced) {
   for (uint64_t seed = 1; seed <= seeds() && !testing::Test::HasFailure(); ++seed) {
