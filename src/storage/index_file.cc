@@ -154,18 +154,26 @@ io::Task<Result<std::optional<Buffer>>> IndexFile::last_below(std::function<bool
   if (written_ == 0) co_return std::optional<Buffer>();
   const size_t written = written_;
   CO_TRY_ASSIGN(auto file, file_.get());
-  size_t low_page = 0;
-  size_t high_page = (written - 1) / kPageEntries;
+  const size_t last_page = (written - 1) / kPageEntries;
   const size_t page_size = kPageEntries * entry_size_;
   Buffer page(page_size);
-  while (low_page < high_page) {
-    const size_t middle = (low_page + high_page + 1) / 2;
-    CO_TRY_ASSIGN(const size_t got, co_await file->read_at_async(MutableBytes(page).first(entry_size_), middle * page_size));
-    const bool there = got == entry_size_ && below(page.data());  // Else it was cut meanwhile.
-    (there ? low_page : high_page) = there ? middle : middle - 1;
+  // Who reads a log from front to back looks into the same page each time, or into the next.
+  size_t index = std::min(searched_page_, last_page);
+  CO_TRY_ASSIGN(size_t got, co_await file->read_at_async(page, index * page_size));
+  const bool begins_below = got >= entry_size_ && below(page.data());
+  if (!begins_below || (index < last_page && got == page_size && below(page.data() + page_size - entry_size_))) {
+    size_t high_page = begins_below ? last_page : index;
+    size_t low_page = begins_below ? index : 0;
+    while (low_page < high_page) {
+      const size_t middle = (low_page + high_page + 1) / 2;
+      CO_TRY_ASSIGN(got, co_await file->read_at_async(MutableBytes(page).first(entry_size_), middle * page_size));
+      const bool there = got == entry_size_ && below(page.data());  // Else it was cut meanwhile.
+      (there ? low_page : high_page) = there ? middle : middle - 1;
+    }
+    index = searched_page_ = low_page;
+    CO_TRY_ASSIGN(got, co_await file->read_at_async(page, index * page_size));
   }
-  CO_TRY_ASSIGN(const size_t got, co_await file->read_at_async(page, low_page * page_size));
-  for (size_t at = std::min(got / entry_size_, written - low_page * kPageEntries); at > 0; --at) {
+  for (size_t at = std::min(got / entry_size_, written - index * kPageEntries); at > 0; --at) {
     const uint8_t* entry = page.data() + (at - 1) * entry_size_;
     if (below(entry)) co_return std::optional(Buffer(entry, entry + entry_size_));
   }

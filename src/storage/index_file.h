@@ -73,6 +73,7 @@ class IndexFile {
   size_t written_ = 0;  // Entries in the file.
   bool odd_ = false;    // The file holds something that is no entry.
   size_t stale_ = 0;    // Entries that the file holds behind those, forgotten.
+  size_t searched_page_ = 0;  // Where last_below() ended the last time.
   Buffer pending_;      // Entries not yet in the file.
   std::optional<Buffer> last_;
   bool exists_ = false;

@@ -100,5 +100,40 @@ TEST_F(IndexFileAgain, ForgottenTwice) {
   expect(range(0, 17));
 }
 
+class IndexFileSearch : public IndexFileAgain {
+ protected:
+  IndexFileSearch() { append(500, 10'000); }
+  // The last entry below `wanted`.
+  std::optional<uint64_t> last_below(uint64_t wanted) {
+    const auto found = world.loop.run(file.last_below([wanted](const uint8_t* entry) { return load_be<uint64_t>(entry) < wanted; }));
+    if (!found.value()) return std::nullopt;
+    return load_be<uint64_t>(found.value()->data());
+  }
+};
+
+// In the file, in memory, and wherever the search before ended.
+TEST_F(IndexFileSearch, FindsEveryEntryInAnyOrder) {
+  ASSERT_TRUE(file.write_out().has_value());
+  append(10'000, 10'100);
+  EXPECT_EQ(last_below(0), std::nullopt);
+  for (uint64_t i = 1; i <= 10'101; ++i) ASSERT_EQ(last_below(i), std::min<uint64_t>(i, 10'100) - 1);
+  for (uint64_t i = 0; i < 5'000; ++i) {
+    const uint64_t wanted = i * 7'919 % 10'100 + 1;
+    ASSERT_EQ(last_below(wanted), wanted - 1);
+  }
+  file.rebuild_from(300);  // The page of the last search is gone.
+  EXPECT_EQ(last_below(10'000), 299U);
+  EXPECT_EQ(last_below(0), std::nullopt);
+}
+
+// Who reads on looks where it looked before: one read for each search, not one for each halving.
+TEST_F(IndexFileSearch, ReadsOnceWhereItGoesOn) {
+  ASSERT_TRUE(file.write_out().has_value());
+  EXPECT_EQ(last_below(7'500), 7'499U);
+  const size_t before = world.disk.reads;
+  for (uint64_t wanted = 7'501; wanted < 7'600; ++wanted) ASSERT_EQ(last_below(wanted), wanted - 1);
+  EXPECT_EQ(world.disk.reads - before, 99U);
+}
+
 }  // namespace
 }  // namespace samsa::storage

@@ -1,6 +1,7 @@
 #include "io/real/disk.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -190,6 +192,25 @@ Cached is_cached(int fd, uint64_t offset) {
   const ssize_t n = ::preadv2(fd, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
   if (n == 1) return Cached::kYes;
   return n < 0 && errno == EAGAIN ? Cached::kNo : Cached::kUnknown;
+}
+
+bool are_cached(int fd, uint64_t offset, uint64_t length) {
+  constexpr long kCachestat = 451;  // The number is that of every architecture; Debian 12's headers do not name it.
+  struct Range {
+    uint64_t offset, length;
+  } const range{offset, length};
+  struct Pages {
+    uint64_t cached, dirty, in_write_back, evicted, recently_evicted;
+  } pages{};
+  static const auto page_size = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  static std::atomic<bool> known = true;
+  if (length == 0 || !known.load(std::memory_order_relaxed)) return false;
+  this_work.count(SystemCall::kRead);
+  if (::syscall(kCachestat, fd, &range, &pages, 0) != 0) {
+    if (errno == ENOSYS) known.store(false, std::memory_order_relaxed);
+    return false;
+  }
+  return pages.cached == (offset + length - 1) / page_size - offset / page_size + 1;
 }
 
 Result<std::shared_ptr<File>> RealDisk::open(const std::string& path, OpenMode mode) {

@@ -50,5 +50,8 @@ class RealDisk final : public Disk {
 enum class Cached { kYes, kNo, kUnknown };
 // Whether the byte at `offset` is in the page cache; kUnknown where the file system cannot tell, and at the end of the file.
 Cached is_cached(int fd, uint64_t offset);
+// Whether all of the bytes have their pages in the page cache, though some may still be on their way from the disk. False also where the system
+// cannot say it (cachestat, Linux 6.5).
+bool are_cached(int fd, uint64_t offset, uint64_t length);
 
 }  // namespace samsa::io::real
