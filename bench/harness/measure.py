@@ -1,4 +1,5 @@
 """Runs rows: stage by stage, round by round, the two sides by turns row by row, so that what the machine does meanwhile meets both."""
+import os
 import sys
 import time
 import traceback
@@ -35,13 +36,22 @@ def make_side(kind, stage, label):
     return nodes.Side(kind, loads.OUT / f"node-{label}-{kind}", stage.nodes, dict(stage.properties), stage.synced)
 
 
+def end(side, row, later):
+    """The brokers, and what they have on the disk; of a row with very many files only `later`."""
+    if row.stage.files:
+        side.kill()
+        later.append(side)
+    else:
+        side.destroy()
+    os.sync()
+
+
 def warm_up(side):
     """The JVM compiles what is used often: both sides are given the same time to get there."""
     topic = side.topic(partitions=4)
-    count = 0
-    for batch, connections, seconds in ((16384, 1, 4), (600, 10, 2), (131072, 1, 2)):
-        count += side.wire("produce", topic, seconds=seconds, size=512, batch=batch, connections=connections)["records"]
-    side.wire("consume", topic, records=min(count, 1_000_000), split=1, seconds=10)
+    for batch, connections, seconds in ((4096, 1, 4), (600, 10, 2), (131072, 1, 1)):
+        side.wire("produce", topic, seconds=seconds, size=512, batch=batch, connections=connections)
+    side.wire("consume", topic, split=1, seconds=6, again=1)
     side.clear()
 
 
@@ -58,14 +68,14 @@ def one(row, kind, side, found):
             traceback.print_exc()
     finally:
         try:
-            if any(side.pids()):
+            if not row.stage.alone and any(side.pids()):
                 side.clear()
                 side.settle()
         except Exception as error:
             found.failed(row, kind, f"clearing up: {error}")
 
 
-def run_stage(stage, rows, rounds, kinds, found):
+def run_stage(stage, rows, rounds, kinds, found, later):
     sides = {kind: make_side(kind, stage, "row" if stage.alone else "stage") for kind in kinds}
     try:
         if not stage.alone:
@@ -82,13 +92,14 @@ def run_stage(stage, rows, rounds, kinds, found):
                 print(f"  round {number + 1}/{rounds}: {row.name}", file=sys.stderr, flush=True)
                 for kind in kinds if (number + at) % 2 == 0 else reversed(kinds):
                     if stage.alone:
-                        sides[kind] = make_side(kind, stage, "row")
+                        sides[kind] = make_side(kind, stage, f"row-{len(later)}" if stage.files else "row")
                     one(row, kind, sides[kind], found)
                     if stage.alone:
-                        sides[kind].destroy()
+                        end(sides[kind], row, later)
     finally:
         for side in sides.values():
-            side.destroy()
+            if side not in later:
+                side.destroy()
 
 
 def run(rows, rounds, kinds, so_far, found=None):
@@ -98,14 +109,17 @@ def run(rows, rounds, kinds, so_far, found=None):
     stages = {}
     for row in rows:
         stages.setdefault(row.stage, []).append(row)
-    for stage, members in stages.items():
+    later = []
+    for stage, members in sorted(stages.items(), key=lambda item: not item[0].files):
         print(f"{stage}", file=sys.stderr, flush=True)
         loads.realtime = realtime or stage.realtime
         try:
-            run_stage(stage, members, rounds, kinds, found)
+            run_stage(stage, members, rounds, kinds, found, later)
         except Exception as error:
             found.failures.append(f"{stage}: {error}")
             traceback.print_exc()
         loads.realtime = realtime
         so_far(found)
+    for side in later:
+        side.destroy()
     return found

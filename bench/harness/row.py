@@ -6,7 +6,9 @@
 
 The unit says which way is better: a measure that ends in "/s" is better when greater, every other when less. Rows with the same `stage` run
 on the same pair of brokers. `stage=stage(alone=True)`: the row starts and ends brokers itself and gets a side that is not started; `realtime`:
-brokers and loads run with real-time scheduling, as if what else the machine does were done elsewhere.
+brokers and loads run with real-time scheduling, as if what else the machine does were done elsewhere; `files`: the row makes very many files.
+A file system may look for a minute at each file that was removed before it makes another (ext4 without a journal): such rows come first, and
+what they leave is removed after the last row.
 """
 from dataclasses import dataclass, field
 
@@ -18,11 +20,12 @@ class Stage:
     properties: tuple = ()
     alone: bool = False
     realtime: bool = False
+    files: bool = False
 
 
-def stage(nodes=1, synced=False, alone=False, realtime=False, **properties):
+def stage(nodes=1, synced=False, alone=False, realtime=False, files=False, **properties):
     """`properties`: server settings, with __ for the dots."""
-    return Stage(nodes, synced, tuple(sorted((key.replace("__", "."), str(value)) for key, value in properties.items())), alone, realtime)
+    return Stage(nodes, synced, tuple(sorted((key.replace("__", "."), str(value)) for key, value in properties.items())), alone, realtime, files)
 
 
 @dataclass
@@ -59,6 +62,11 @@ def volume(result):
         "CPU s/million": result["cpu"] / (result["records"] / 1e6),
         "MB/s": result["bytes"] / 1e6 / result["seconds"],
     }
+
+
+def together(results):
+    """One load that was put in several pieces, each with connections of its own."""
+    return {key: sum(result[key] for result in results) for key in ("records", "bytes", "seconds", "cpu")}
 
 
 def percentiles(result):

@@ -2,7 +2,7 @@
 //
 //   rdload produce  BOOTSTRAP TOPIC records=N size=BYTES [acks=-1] [linger=10] [batch=131072] [codec=none] [idempotent=0] [keys=0]
 //   rdload consume  BOOTSTRAP TOPIC records=N
-//   rdload gap      BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [acks=-1]   "gap": the longest time without an acknowledged write
+//   rdload gap      BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [acks=-1] [backoff=100]   "gap": the longest time without an acknowledged write
 //   rdload latency  BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [linger=0] [acks=-1]   end to end, one producer, one consumer
 //   debug=metadata,broker,...   what librdkafka says of itself, to stderr
 //
@@ -74,6 +74,7 @@ rd_kafka_t* make_producer(const std::string& bootstrap, const Options& options, 
   set(conf, "queue.buffering.max.messages", "2000000");
   set(conf, "queue.buffering.max.kbytes", "524288");
   set(conf, "socket.nagle.disable", "true");
+  set(conf, "retry.backoff.ms", option(options, "backoff", "100"));
   if (const std::string debug = option(options, "debug", ""); !debug.empty()) set(conf, "debug", debug);  // librdkafka's own words, to stderr.
   rd_kafka_conf_set_opaque(conf, deliveries);
   rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);

@@ -54,6 +54,10 @@ struct Options {
   [[nodiscard]] int64_t number(const std::string& name, int64_t otherwise) const {
     return std::atoll(text(name, std::to_string(otherwise)).c_str());
   }
+  // How long the load goes on; parts of a second count.
+  [[nodiscard]] io::Duration seconds(int64_t otherwise) const {
+    return std::chrono::duration_cast<io::Duration>(std::chrono::duration<double>(std::atof(text("seconds", std::to_string(otherwise)).c_str())));
+  }
 };
 
 protocol::Codec codec_of(const std::string& name) {
@@ -108,7 +112,7 @@ class Load {
     make_batch();
     spread_ = options_.number("spread", 0) != 0;
     limit_records_ = options_.number("records", INT64_MAX);
-    stop_at_ = world_.loop.now_precise() + std::chrono::seconds(options_.number("seconds", 3600));
+    stop_at_ = world_.loop.now_precise() + options_.seconds(3600);
     const int64_t rate = options_.number("rate", 0);
     interval_ = rate > 0 ? 1'000'000'000 / rate : 0;
     auto producers = co_await open_producers();
@@ -131,7 +135,7 @@ class Load {
   Task<> consume() {
     co_await learn_topic();
     const bool split = options_.number("split", 0) != 0;
-    stop_at_ = world_.loop.now_precise() + std::chrono::seconds(options_.number("seconds", 60));
+    stop_at_ = world_.loop.now_precise() + options_.seconds(60);
     again_ = options_.number("again", 0) != 0;
     limit_records_ = again_ ? INT64_MAX : options_.number("records", 1);
     std::vector<std::shared_ptr<Connection>> connections;

@@ -57,7 +57,7 @@ def leader_of(side, topic, exclude=()):
     raise RuntimeError("no broker left")
 
 
-def failover(side, end, make_topic=None):
+def failover(side, end, make_topic=None, **client):
     """librdkafka writes to one partition all the time; `end(broker)` ends its leader. The longest gap in acknowledged writes."""
     side.format()
     side.start()
@@ -66,7 +66,7 @@ def failover(side, end, make_topic=None):
     number, _ = leader_of(side, topic)
     leader = side.brokers[number - 1]
     found = {}
-    writer = threading.Thread(target=lambda: found.update(loads.rd("gap", side.bootstrap, topic, seconds=40, rate=200, size=100)))
+    writer = threading.Thread(target=lambda: found.update(loads.rd("gap", side.bootstrap, topic, seconds=40, rate=200, size=100, **client)))
     writer.start()
     time.sleep(5)
     end(leader)
@@ -92,6 +92,13 @@ def _(side):
 @row("three nodes: SIGTERM of a leader", stage=stage(nodes=3, alone=True), once=True, target={"longest gap s": 0.05, "back in all ISRs s": 1})
 def _(side):
     return failover(side, lambda broker: broker.stop())
+
+
+# What a client does that does not wait a tenth of a second before it tries again: what is left is the broker's part.
+@row("three nodes: SIGTERM of a leader, the client's retry.backoff.ms=10", stage=stage(nodes=3, alone=True), once=True,
+     target={"longest gap s": 0.05, "back in all ISRs s": 1})
+def _(side):
+    return failover(side, lambda broker: broker.stop(), backoff=10)
 
 
 def controller_of(side):

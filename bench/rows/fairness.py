@@ -37,7 +37,7 @@ def quiet(side, topic):
 
 
 def beside(name, start, prepare=lambda side: None):
-    @row(f"fairness: a quiet client beside {name}", stage=BUSY, main="times its p99 alone", target={"times its p99 alone": 2})
+    @row(f"fairness: a quiet client beside {name}", stage=BUSY, main="p99 ms beside", target={"times its p99 alone": 2})
     def _(side):
         topic = side.topic(1)
         prepared = prepare(side)

@@ -5,6 +5,7 @@ from harness import loads
 from harness.row import row, stage, volume
 
 ALONE = stage(alone=True)
+MANY_FILES = stage(alone=True, files=True)
 
 
 def held(side, topic, seconds, **options):
@@ -51,7 +52,7 @@ def idle_consumers(side):
 
 
 def partitions(count, long=False, target=None):
-    @row(f"{count:,} partitions", stage=ALONE, long=long, target=target or {}, main="create s", once=True)
+    @row(f"{count:,} partitions", stage=MANY_FILES, long=long, target=target or {}, main="create s", once=True)
     def _(side):
         side.format()
         side.start()

@@ -1,9 +1,10 @@
 """Produce and consume as fast as it goes, for so many seconds: sizes, acks, codecs, partitions, connections, clients. The page cache takes what is
 produced; what the disk sustains is in the rows of storage. librdkafka and Java are given a number of records instead."""
-from harness.row import percentiles, row, stage, volume
+from harness.row import percentiles, row, stage, together, volume
 
 BULK = dict(batch=131072)
 SECONDS = 3
+PIECES = 5  # How quickly a kernel moves bytes differs from connection to connection (who waits for whom): several are measured.
 
 
 def produce(name, partitions=1, target=None, load="wire", **options):
@@ -18,8 +19,10 @@ def consume(name, records, partitions=1, target=None, load="wire", prepare=None,
     def _(side):
         topic = side.topic(partitions)
         side.wire("produce", topic, records=records, **BULK, **(prepare or {}))
-        read = {"seconds": SECONDS, "again": 1} if load == "wire" else {"records": records}
-        return volume(getattr(side, load)("consume", topic, **read, **options))
+        if load != "wire":
+            return volume(getattr(side, load)("consume", topic, records=records, **options))
+        pieces = 1 if options.get("connections", 1) > 100 else PIECES
+        return volume(together([side.wire("consume", topic, seconds=SECONDS / pieces, again=1, **options) for _ in range(pieces)]))
 
 
 # Sizes, in large and in small batches.
