@@ -244,6 +244,7 @@ TEST(CleanerFailure, WhatIsNoShortageIsNotTriedAgain) {
         EXPECT_FALSE(run.logs->any_offline());
         EXPECT_EQ(run.logs->uncleanable(0).partitions, 1u);
         ASSERT_TRUE(file->write_at(all, 0).has_value());
+        file = nullptr;  // The disk goes before this test does.
         run.restart();
       });
 }
@@ -285,6 +286,7 @@ TEST(CleanerFailure, DamagedBatchMakesTheLogUncleanable) {
         run.world.loop.advance(3'600'000);
         EXPECT_FALSE(run.clean_dirtiest());
         flip();
+        file = nullptr;
         run.restart();
         EXPECT_EQ(run.logs->uncleanable(0).partitions, 0u);
       });
