@@ -9,8 +9,7 @@
 namespace samsa::storage {
 namespace {
 
-constexpr size_t kMostPending = 1536;     // Bytes of entries before they are written.
-constexpr size_t kPageEntries = 256;      // Entries that a search reads at once.
+constexpr size_t kMostPending = 1536;  // Bytes of entries before they are written.
 
 }  // namespace
 
@@ -100,40 +99,10 @@ Result<void> IndexFile::append(Bytes entry) {
   return written;
 }
 
-Result<size_t> IndexFile::partition_point(const std::function<bool(const uint8_t*)>& below) {
+Result<size_t> IndexFile::partition_point(const Below& below) {
   size_t low = written_;
   size_t high = count();
-  if (low == high || !below(pending_.data())) {
-    high = low;
-    low = 0;
-  }
-  if (high <= written_ && high > 0) {  // In the file: find the page by its first entry, then search within it.
-    uint8_t first[64];
-    size_t low_page = 0;
-    size_t high_page = (high - 1) / kPageEntries;
-    while (low_page < high_page) {
-      const size_t middle = (low_page + high_page + 1) / 2;
-      TRY(read(middle * kPageEntries, first));
-      (below(first) ? low_page : high_page) = below(first) ? middle : middle - 1;
-    }
-    low = low_page * kPageEntries;
-    high = std::min(high, low + kPageEntries);
-    uint8_t page[kPageEntries * 34];
-    TRY_ASSIGN(auto file, file_.get());
-    TRY_ASSIGN(const size_t got, file->read_at(MutableBytes(page, (high - low) * entry_size_), low * entry_size_));
-    if (got != (high - low) * entry_size_) return fail(ErrorCode::kKafkaStorageError, path() + ": shorter than it was");
-    size_t at = 0;
-    size_t end = high - low;
-    while (at < end) {
-      const size_t middle = (at + end) / 2;
-      if (below(page + middle * entry_size_)) {
-        at = middle + 1;
-      } else {
-        end = middle;
-      }
-    }
-    return low + at;
-  }
+  if (low == high || !below(pending_.data())) return low == 0 ? 0 : search_file(low, below);
   while (low < high) {
     const size_t middle = (low + high) / 2;
     if (below(pending_.data() + (middle - written_) * entry_size_)) {
@@ -145,7 +114,53 @@ Result<size_t> IndexFile::partition_point(const std::function<bool(const uint8_t
   return low;
 }
 
-io::Task<Result<std::optional<Buffer>>> IndexFile::last_below(std::function<bool(const uint8_t*)> below) {
+Result<void> IndexFile::read_page(size_t index, size_t end, Page& into) {
+  into.from = index * kPageEntries;
+  into.count = std::min(kPageEntries, end - into.from);
+  TRY_ASSIGN(auto file, file_.get());
+  TRY_ASSIGN(const size_t got, file->read_at(MutableBytes(into.entries, into.count * entry_size_), into.from * entry_size_));
+  if (got != into.count * entry_size_) return fail(ErrorCode::kKafkaStorageError, path() + ": shorter than it was");
+  return {};
+}
+
+// Who reads a log from front to back looks into the same page each time, or into the next: these are tried before the page is searched for by its
+// first entry.
+Result<size_t> IndexFile::search_file(size_t end, const Below& below) {
+  Page page;
+  size_t low_page = 0;
+  size_t high_page = (end - 1) / kPageEntries;
+  const size_t tried = std::min(searched_page_, high_page);
+  TRY(read_page(tried, end, page));
+  uint8_t first[kMostEntrySize];
+  if (!below(page.entries)) {
+    high_page = tried > 0 ? tried - 1 : 0;
+  } else if (low_page = tried; tried < high_page && below(page.entries + (page.count - 1) * entry_size_)) {
+    TRY(read((tried + 1) * kPageEntries, first));
+    (below(first) ? low_page : high_page) = below(first) ? tried + 1 : tried;
+  } else {
+    high_page = tried;
+  }
+  while (low_page < high_page) {
+    const size_t middle = (low_page + high_page + 1) / 2;
+    TRY(read(middle * kPageEntries, first));
+    (below(first) ? low_page : high_page) = below(first) ? middle : middle - 1;
+  }
+  if (low_page != tried) TRY(read_page(low_page, end, page));
+  searched_page_ = low_page;
+  size_t low = 0;
+  size_t high = page.count;
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    if (below(page.entries + middle * entry_size_)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return page.from + low;
+}
+
+io::Task<Result<std::optional<Buffer>>> IndexFile::last_below(Below below) {
   // What stays in memory is looked at first: nothing suspends before.
   for (size_t at = pending_.size(); at >= entry_size_; at -= entry_size_) {
     const uint8_t* entry = pending_.data() + at - entry_size_;
@@ -154,26 +169,36 @@ io::Task<Result<std::optional<Buffer>>> IndexFile::last_below(std::function<bool
   if (written_ == 0) co_return std::optional<Buffer>();
   const size_t written = written_;
   CO_TRY_ASSIGN(auto file, file_.get());
-  const size_t last_page = (written - 1) / kPageEntries;
+  // The same walk as search_file(), but that the file may be cut meanwhile: what is not there is not below.
   const size_t page_size = kPageEntries * entry_size_;
   Buffer page(page_size);
-  // Who reads a log from front to back looks into the same page each time, or into the next.
-  size_t index = std::min(searched_page_, last_page);
-  CO_TRY_ASSIGN(size_t got, co_await file->read_at_async(page, index * page_size));
-  const bool begins_below = got >= entry_size_ && below(page.data());
-  if (!begins_below || (index < last_page && got == page_size && below(page.data() + page_size - entry_size_))) {
-    size_t high_page = begins_below ? last_page : index;
-    size_t low_page = begins_below ? index : 0;
-    while (low_page < high_page) {
-      const size_t middle = (low_page + high_page + 1) / 2;
-      CO_TRY_ASSIGN(got, co_await file->read_at_async(MutableBytes(page).first(entry_size_), middle * page_size));
-      const bool there = got == entry_size_ && below(page.data());  // Else it was cut meanwhile.
-      (there ? low_page : high_page) = there ? middle : middle - 1;
-    }
-    index = searched_page_ = low_page;
-    CO_TRY_ASSIGN(got, co_await file->read_at_async(page, index * page_size));
+  Buffer first(entry_size_);
+  const auto begins_below = [&](size_t index) -> io::Task<Result<bool>> {
+    CO_TRY_ASSIGN(const size_t got, co_await file->read_at_async(first, index * page_size));
+    co_return got == entry_size_ && below(first.data());
+  };
+  size_t low_page = 0;
+  size_t high_page = (written - 1) / kPageEntries;
+  const size_t tried = std::min(searched_page_, high_page);
+  CO_TRY_ASSIGN(size_t got, co_await file->read_at_async(page, tried * page_size));
+  if (got < entry_size_ || !below(page.data())) {
+    high_page = tried > 0 ? tried - 1 : 0;
+  } else if (low_page = tried; tried < high_page && got == page_size && below(page.data() + page_size - entry_size_)) {
+    CO_TRY_ASSIGN(const bool next, co_await begins_below(tried + 1));
+    (next ? low_page : high_page) = next ? tried + 1 : tried;
+  } else {
+    high_page = tried;
   }
-  for (size_t at = std::min(got / entry_size_, written - index * kPageEntries); at > 0; --at) {
+  while (low_page < high_page) {
+    const size_t middle = (low_page + high_page + 1) / 2;
+    CO_TRY_ASSIGN(const bool there, co_await begins_below(middle));
+    (there ? low_page : high_page) = there ? middle : middle - 1;
+  }
+  if (low_page != tried) {
+    CO_TRY_ASSIGN(got, co_await file->read_at_async(page, low_page * page_size));
+  }
+  searched_page_ = low_page;
+  for (size_t at = std::min(got / entry_size_, written - low_page * kPageEntries); at > 0; --at) {
     const uint8_t* entry = page.data() + (at - 1) * entry_size_;
     if (below(entry)) co_return std::optional(Buffer(entry, entry + entry_size_));
   }

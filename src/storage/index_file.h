@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "io/task.h"
@@ -23,7 +24,12 @@ namespace samsa::storage {
 
 class IndexFile {
  public:
-  IndexFile(FilePool& pool, std::string path, size_t entry_size) : pool_(pool), file_(pool, std::move(path)), entry_size_(entry_size) {}
+  using Below = std::function<bool(const uint8_t* entry)>;
+
+  // `entry_size`: at most kMostEntrySize bytes.
+  IndexFile(FilePool& pool, std::string path, size_t entry_size) : pool_(pool), file_(pool, std::move(path)), entry_size_(entry_size) {
+    SAMSA_ASSERT(entry_size <= kMostEntrySize);
+  }
 
   // Takes in what is on disk. CORRUPT_MESSAGE where the size is no multiple of an entry's.
   Result<void> load();
@@ -43,10 +49,10 @@ class IndexFile {
   Result<std::optional<Buffer>> last();
   Result<void> append(Bytes entry);
   // The index of the first entry for which `below` is false; `below` must be true for a prefix only.
-  Result<size_t> partition_point(const std::function<bool(const uint8_t* entry)>& below);
+  Result<size_t> partition_point(const Below& below);
   // The last entry for which `below` is true, as it was at some moment of the call; nothing if none. What is not in the page cache is read beside
   // the loop, and a partition_point() that follows finds it there.
-  io::Task<Result<std::optional<Buffer>>> last_below(std::function<bool(const uint8_t* entry)> below);
+  io::Task<Result<std::optional<Buffer>>> last_below(Below below);
   // So that last() does not read on the loop.
   io::Task<Result<void>> warm_last();
   // Calls `take` for each entry from the first on until it says false.
@@ -65,6 +71,16 @@ class IndexFile {
   void close_file() { file_.close(); }
 
  private:
+  static constexpr size_t kPageEntries = 256;  // Entries that a search reads at once.
+  static constexpr size_t kMostEntrySize = 34;
+  struct Page {
+    size_t from = 0;
+    size_t count = 0;
+    uint8_t entries[kPageEntries * kMostEntrySize];
+  };
+  // partition_point() among the first `end` entries, all in the file.
+  Result<size_t> search_file(size_t end, const Below& below);
+  Result<void> read_page(size_t index, size_t end, Page& into);
   Result<void> write_pending();
 
   FilePool& pool_;
@@ -73,7 +89,7 @@ class IndexFile {
   size_t written_ = 0;  // Entries in the file.
   bool odd_ = false;    // The file holds something that is no entry.
   size_t stale_ = 0;    // Entries that the file holds behind those, forgotten.
-  size_t searched_page_ = 0;  // Where last_below() ended the last time.
+  size_t searched_page_ = 0;  // Where the last search in the file ended.
   Buffer pending_;      // Entries not yet in the file.
   std::optional<Buffer> last_;
   bool exists_ = false;

@@ -109,6 +109,9 @@ class IndexFileSearch : public IndexFileAgain {
     if (!found.value()) return std::nullopt;
     return load_be<uint64_t>(found.value()->data());
   }
+  uint64_t partition_point(uint64_t wanted) {
+    return file.partition_point([wanted](const uint8_t* entry) { return load_be<uint64_t>(entry) < wanted; }).value();
+  }
 };
 
 // In the file, in memory, and wherever the search before ended.
@@ -124,6 +127,33 @@ TEST_F(IndexFileSearch, FindsEveryEntryInAnyOrder) {
   file.rebuild_from(300);  // The page of the last search is gone.
   EXPECT_EQ(last_below(10'000), 299U);
   EXPECT_EQ(last_below(0), std::nullopt);
+}
+
+// What a search has read beside the loop is all that the same search needs on the loop.
+TEST_F(IndexFileSearch, IsRepeatedFromThePageCache) {
+  ASSERT_TRUE(file.write_out().has_value());
+  for (const uint64_t before : {uint64_t{1}, uint64_t{3'000}, uint64_t{9'999}}) {
+    for (uint64_t wanted = 1; wanted < 10'000; wanted += wanted % 256 == 1 ? 254 : 1) {  // On both sides of each page's edge.
+      last_below(before);
+      world.disk.drop_caches();
+      ASSERT_EQ(last_below(wanted), wanted - 1);
+      world.disk.cold_reads.clear();
+      ASSERT_EQ(partition_point(wanted), wanted);
+      ASSERT_TRUE(world.disk.cold_reads.empty()) << wanted << " after " << before;
+    }
+  }
+}
+
+TEST_F(IndexFileSearch, OnTheLoopFindsEveryEntryInAnyOrder) {
+  ASSERT_TRUE(file.write_out().has_value());
+  append(10'000, 10'100);
+  for (uint64_t i = 0; i <= 10'101; ++i) ASSERT_EQ(partition_point(i), std::min<uint64_t>(i, 10'100));
+  for (uint64_t i = 0; i < 5'000; ++i) {
+    const uint64_t wanted = i * 7'919 % 10'101;
+    ASSERT_EQ(partition_point(wanted), wanted);
+  }
+  file.rebuild_from(300);
+  EXPECT_EQ(partition_point(10'000), 300U);
 }
 
 // Who reads on looks where it looked before: one read for each search, not one for each halving.

@@ -211,10 +211,18 @@ std::optional<BatchPlace> Segment::find_recent(Offset target) const {
   return BatchPlace{it->base, it->base + it->last_delta, it->position, end - it->position};
 }
 
+const BatchPlace* Segment::find_warmed(Offset target) const {
+  if (!warmed_) return nullptr;
+  for (const Warmed& warmed : *warmed_) {
+    if (target >= warmed.from && target <= warmed.place.last_offset) return &warmed.place;
+  }
+  return nullptr;
+}
+
 Result<std::optional<BatchPlace>> Segment::find(Offset target) {
   if (!recent_.empty() && target > recent_.back().base + recent_.back().last_delta) return std::optional<BatchPlace>();
   if (auto recent = find_recent(target)) return recent;
-  if (warmed_ && target >= warmed_->from && target <= warmed_->place.last_offset) return warmed_->place;
+  if (const BatchPlace* warmed = find_warmed(target)) return *warmed;
   TRY_ASSIGN(const OffsetPosition from, offsets_.lookup(target));
   // The entry's own batch ends at or before the target.
   return scan_from(from, [&](const BatchPlace& place) { return place.last_offset >= target; });
@@ -225,7 +233,9 @@ io::Task<Result<void>> Segment::warm(Offset target) {
   const uint32_t cuts = cuts_;
   CO_TRY_ASSIGN(const OffsetPosition from, co_await offsets_.lookup_async(target));
   CO_TRY_ASSIGN(const auto found, co_await scan_from_async(from, [target](const BatchPlace& place) { return place.last_offset >= target; }));
-  if (found && cuts == cuts_) warmed_ = std::make_unique<Warmed>(std::min(target, found->base_offset), *found);
+  if (!found || cuts != cuts_) co_return Result<void>();
+  if (!warmed_) warmed_ = std::make_unique<std::array<Warmed, 2>>();
+  *warmed_ = {Warmed{std::min(target, found->base_offset), *found}, warmed_->front()};
   co_return Result<void>();
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,7 +75,7 @@ class Segment {
   // The first batch whose last offset is >= the target; nothing if there is none.
   Result<std::optional<BatchPlace>> find(Offset target);
   // Whether find() answers from memory.
-  [[nodiscard]] bool remembers(Offset target) const { return !recent_.empty() && target >= recent_.front().base; }
+  [[nodiscard]] bool remembers(Offset target) const { return (!recent_.empty() && target >= recent_.front().base) || find_warmed(target); }
   // Looks for it in index and log file without stopping the loop, so that find() has it from memory.
   io::Task<Result<void>> warm(Offset target);
   // The first batch at or after `position`; nothing at the end or where the bytes are no batch.
@@ -151,6 +152,7 @@ class Segment {
     log_.keep_open(dirty);
   }
   [[nodiscard]] std::optional<BatchPlace> find_recent(Offset target) const;
+  [[nodiscard]] const BatchPlace* find_warmed(Offset target) const;
   using Wanted = std::function<bool(const BatchPlace&)>;
   Result<std::optional<BatchPlace>> scan(uint64_t position, const std::function<bool(const BatchPlace&)>& wanted);
   // The same two without reading on the loop.
@@ -181,12 +183,13 @@ class Segment {
   std::optional<TimestampMs> first_timestamp_;
   TimestampMs created_;
   int64_t roll_jitter_ = 0;
-  // What warm() found last: where the offsets from `from` to its last one lie.
+  // What warm() found the last two times (a read looks for its beginning and its bound), newest first: where the offsets from `from` to the
+  // batch's last one lie.
   struct Warmed {
-    Offset from;
-    BatchPlace place;
+    Offset from = 0;
+    BatchPlace place{.last_offset = -1};
   };
-  std::unique_ptr<Warmed> warmed_;
+  std::unique_ptr<std::array<Warmed, 2>> warmed_;
   uint32_t cuts_ = 0;                   // Lets a look-up in flight notice that the file was cut meanwhile.
   std::vector<Recent> recent_;  // The newest batches, oldest first; at most kRecentMost.
   std::string directory_;
