@@ -22,6 +22,7 @@ constexpr uint64_t kBytesPerRound = 512 * 1024;
 constexpr uint32_t kCallsPerRound = 8;
 constexpr uint64_t kBulkBytes = 64 * 1024;  // Moved between two waits: more makes a stream bulk work (Priority, io/loop.h).
 constexpr uint64_t kSendfileFrom = 16 * 1024;  // Shorter slices are cheaper to read and send with what stands around them.
+constexpr uint64_t kWakeBefore = 256 * 1024;
 constexpr size_t kGatherBytes = 64 * 1024;     // Of slices that are read for one sendmsg.
 constexpr size_t kGatherPieces = 64;
 constexpr uint64_t kWarmBytes = 128 * 1024;  // The system's read-ahead: what a probe of one byte vouches for.
@@ -298,6 +299,8 @@ RealStream::Step RealStream::send_gathered(Cursor& cursor, Error& error) {
     }
     more = count == kGatherPieces && !look.chunks.empty();
   }
+  // What precedes a large slice wakes the receiver, who is there when the slice comes; what precedes a short one goes in one packet with it.
+  if (more && look.chunks[0].slice && look.left() >= kWakeBefore) more = false;
   return send_pieces(cursor, {pieces, count}, more, error);
 }
 
