@@ -1,5 +1,6 @@
 """Runs rows: stage by stage, round by round, the two sides by turns row by row, so that what the machine does meanwhile meets both."""
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -109,17 +110,21 @@ def run(rows, rounds, kinds, so_far, found=None):
     stages = {}
     for row in rows:
         stages.setdefault(row.stage, []).append(row)
+    for left in loads.OUT.glob("node-*"):  # By a run that was interrupted.
+        shutil.rmtree(left, ignore_errors=True)
     later = []
-    for stage, members in sorted(stages.items(), key=lambda item: not item[0].files):
-        print(f"{stage}", file=sys.stderr, flush=True)
-        loads.realtime = realtime or stage.realtime
-        try:
-            run_stage(stage, members, rounds, kinds, found, later)
-        except Exception as error:
-            found.failures.append(f"{stage}: {error}")
-            traceback.print_exc()
-        loads.realtime = realtime
-        so_far(found)
-    for side in later:
-        side.destroy()
+    try:
+        for stage, members in sorted(stages.items(), key=lambda item: not item[0].files):
+            print(f"{stage}", file=sys.stderr, flush=True)
+            loads.realtime = realtime or stage.realtime
+            try:
+                run_stage(stage, members, rounds, kinds, found, later)
+            except Exception as error:
+                found.failures.append(f"{stage}: {error}")
+                traceback.print_exc()
+            loads.realtime = realtime
+            so_far(found)
+    finally:
+        for side in later:
+            side.destroy()
     return found

@@ -66,6 +66,7 @@ def machine():
             return "?"
     return {
         "processors": os.cpu_count(), "model": model, "memory GB": memory, "kernel": platform.release(),
+        "congestion control": said(["sysctl", "-n", "net.ipv4.tcp_congestion_control"]),
         "samsa": said([str(samsa_bin()), "version"]) + " " + said(["git", "rev-parse", "--short", "HEAD"]),
         "apache": "Apache Kafka 4.3.1, heap 1 GB and collector as its start script sets them",
         "java": platform.java_ver()[0] or "OpenJDK 17", "librdkafka": said(["pkg-config", "--modversion", "rdkafka"]),
@@ -92,7 +93,8 @@ def write(found, rounds, out):
     place = {row.name: number for number, row in enumerate(ROWS)}  # As `list` names them, whatever was merged.
     found.figures = dict(sorted(found.figures.items(), key=lambda item: place[item[0]]))
     out.write_text(json.dumps({"machine": about, "rounds": rounds, "rows": found.figures, "failures": found.failures}, indent=1))
-    head = (f"{about['processors']} processors ({about['model']}), {about['memory GB']} GB, Linux {about['kernel']}, loopback, one disk; {about['samsa']}; "
+    head = (f"{about['processors']} processors ({about['model']}), {about['memory GB']} GB, Linux {about['kernel']}, loopback "
+            f"({about['congestion control']}), one disk; {about['samsa']}; "
             f"{about['apache']}; librdkafka {about['librdkafka']}. {rounds} round{'s' if rounds > 1 else ''} in turn: median (least to most). "
             f"No sync but where the row says so.")
     if any(found.rows[name].stage.realtime for name in found.figures):

@@ -135,12 +135,12 @@ class Load {
   Task<> consume() {
     co_await learn_topic();
     const bool split = options_.number("split", 0) != 0;
-    stop_at_ = world_.loop.now_precise() + options_.seconds(60);
     again_ = options_.number("again", 0) != 0;
     limit_records_ = again_ ? INT64_MAX : options_.number("records", 1);
     std::vector<std::shared_ptr<Connection>> connections;
     for (int64_t i = 0; i < connections_; ++i) connections.push_back(co_await open(leader_of(0)));
     tally_.first = world_.loop.now_precise();
+    stop_at_ = tally_.first + options_.seconds(60);
     io::TaskGroup group(world_.loop);
     for (int64_t i = 0; i < connections_; ++i) {
       std::vector<int64_t> offsets(partitions(), -1);

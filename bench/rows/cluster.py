@@ -94,7 +94,7 @@ def _(side):
     return failover(side, lambda broker: broker.stop())
 
 
-# What a client does that does not wait a tenth of a second before it tries again: what is left is the broker's part.
+# A client that does not wait a tenth of a second before it tries again: what is left is the broker's part and librdkafka's other waits.
 @row("three nodes: SIGTERM of a leader, the client's retry.backoff.ms=10", stage=stage(nodes=3, alone=True), once=True,
      target={"longest gap s": 0.05, "back in all ISRs s": 1})
 def _(side):
@@ -207,7 +207,7 @@ def many(side, topics, partitions):
 
 
 # Leaders move when they are told to, not also by themselves after five minutes.
-STILL = stage(nodes=3, alone=True, auto__leader__rebalance__enable="false")
+STILL = stage(nodes=3, alone=True, files=True, auto__leader__rebalance__enable="false")
 
 
 @row("three nodes: 10,000 partitions", stage=STILL, once=True, long=True)

@@ -4,7 +4,7 @@ from harness.row import percentiles, row, stage, together, volume
 
 BULK = dict(batch=131072)
 SECONDS = 3
-PIECES = 5  # How quickly a kernel moves bytes differs from connection to connection (who waits for whom): several are measured.
+PIECES = 3  # How quickly a kernel moves bytes differs from connection to connection (who waits for whom): several are measured.
 
 
 def produce(name, partitions=1, target=None, load="wire", **options):

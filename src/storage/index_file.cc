@@ -100,12 +100,16 @@ Result<void> IndexFile::append(Bytes entry) {
 }
 
 Result<size_t> IndexFile::partition_point(const Below& below) {
-  size_t low = written_;
-  size_t high = count();
-  if (low == high || !below(pending_.data())) return low == 0 ? 0 : search_file(low, below);
+  if (pending_.empty() || !below(pending_.data())) return written_ == 0 ? 0 : search_file(written_, below);
+  return written_ + first_not_below(pending_.data(), pending_.size() / entry_size_, below);
+}
+
+size_t IndexFile::first_not_below(const uint8_t* entries, size_t count, const Below& below) const {
+  size_t low = 0;
+  size_t high = count;
   while (low < high) {
     const size_t middle = (low + high) / 2;
-    if (below(pending_.data() + (middle - written_) * entry_size_)) {
+    if (below(entries + middle * entry_size_)) {
       low = middle + 1;
     } else {
       high = middle;
@@ -134,11 +138,13 @@ Result<size_t> IndexFile::search_file(size_t end, const Below& below) {
   uint8_t first[kMostEntrySize];
   if (!below(page.entries)) {
     high_page = tried > 0 ? tried - 1 : 0;
-  } else if (low_page = tried; tried < high_page && below(page.entries + (page.count - 1) * entry_size_)) {
-    TRY(read((tried + 1) * kPageEntries, first));
-    (below(first) ? low_page : high_page) = below(first) ? tried + 1 : tried;
+  } else if (tried == high_page || !below(page.entries + (page.count - 1) * entry_size_)) {
+    low_page = high_page = tried;
   } else {
-    high_page = tried;
+    TRY(read((tried + 1) * kPageEntries, first));
+    const bool next = below(first);
+    low_page = next ? tried + 1 : tried;
+    high_page = next ? high_page : tried;
   }
   while (low_page < high_page) {
     const size_t middle = (low_page + high_page + 1) / 2;
@@ -147,17 +153,7 @@ Result<size_t> IndexFile::search_file(size_t end, const Below& below) {
   }
   if (low_page != tried) TRY(read_page(low_page, end, page));
   searched_page_ = low_page;
-  size_t low = 0;
-  size_t high = page.count;
-  while (low < high) {
-    const size_t middle = (low + high) / 2;
-    if (below(page.entries + middle * entry_size_)) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return page.from + low;
+  return page.from + first_not_below(page.entries, page.count, below);
 }
 
 io::Task<Result<std::optional<Buffer>>> IndexFile::last_below(Below below) {
@@ -183,11 +179,12 @@ io::Task<Result<std::optional<Buffer>>> IndexFile::last_below(Below below) {
   CO_TRY_ASSIGN(size_t got, co_await file->read_at_async(page, tried * page_size));
   if (got < entry_size_ || !below(page.data())) {
     high_page = tried > 0 ? tried - 1 : 0;
-  } else if (low_page = tried; tried < high_page && got == page_size && below(page.data() + page_size - entry_size_)) {
-    CO_TRY_ASSIGN(const bool next, co_await begins_below(tried + 1));
-    (next ? low_page : high_page) = next ? tried + 1 : tried;
+  } else if (tried == high_page || got < page_size || !below(page.data() + page_size - entry_size_)) {
+    low_page = high_page = tried;
   } else {
-    high_page = tried;
+    CO_TRY_ASSIGN(const bool next, co_await begins_below(tried + 1));
+    low_page = next ? tried + 1 : tried;
+    high_page = next ? high_page : tried;
   }
   while (low_page < high_page) {
     const size_t middle = (low_page + high_page + 1) / 2;

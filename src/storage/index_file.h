@@ -2,7 +2,7 @@
 //
 // New entries are kept in memory and written in groups, on write_out() and when there are many (and there is room): until then a crash loses them, which
 // recovery repairs, since it rebuilds the indexes of every segment that is not known to be synced. Lookups are binary searches by
-// pread; nothing of the file is kept in memory but its last entry. The file is made with its first entry unless create() is called.
+// pread that begin in the page where the last one ended; nothing of the file is kept in memory but its last entry. The file is made with its first entry unless create() is called.
 //
 // Entries that are built again are written over those in the file, and write_out() cuts off what is left of these; nobody reads them meanwhile. To cut
 // first would free a block, and where the disk is told of it (ext4 without a journal, mounted with `discard`) that takes a millisecond.
@@ -51,7 +51,7 @@ class IndexFile {
   // The index of the first entry for which `below` is false; `below` must be true for a prefix only.
   Result<size_t> partition_point(const Below& below);
   // The last entry for which `below` is true, as it was at some moment of the call; nothing if none. What is not in the page cache is read beside
-  // the loop, and a partition_point() that follows finds it there.
+  // the loop, and a partition_point() that follows finds it there, if no other search comes between.
   io::Task<Result<std::optional<Buffer>>> last_below(Below below);
   // So that last() does not read on the loop.
   io::Task<Result<void>> warm_last();
@@ -81,6 +81,7 @@ class IndexFile {
   // partition_point() among the first `end` entries, all in the file.
   Result<size_t> search_file(size_t end, const Below& below);
   Result<void> read_page(size_t index, size_t end, Page& into);
+  [[nodiscard]] size_t first_not_below(const uint8_t* entries, size_t count, const Below& below) const;
   Result<void> write_pending();
 
   FilePool& pool_;

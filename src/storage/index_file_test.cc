@@ -165,5 +165,46 @@ TEST_F(IndexFileSearch, ReadsOnceWhereItGoesOn) {
   EXPECT_EQ(world.disk.reads - before, 99U);
 }
 
+// The step into the next page: the page that was tried, the beginning of the next, the next and what may lie behind that.
+TEST_F(IndexFileSearch, ReadsLittleWhereItGoesOnInTheNextPage) {
+  ASSERT_TRUE(file.write_out().has_value());
+  for (uint64_t page = 3; page < 30; ++page) {
+    EXPECT_EQ(last_below(page * 256), page * 256 - 1);
+    const size_t before = world.disk.reads;
+    EXPECT_EQ(partition_point(page * 256 + 1), page * 256 + 1);
+    EXPECT_LE(world.disk.reads - before, 8U);
+  }
+}
+
+// What is there no more when it is read is not below, whatever the search knew of it.
+TEST_F(IndexFileSearch, MayBeCutMeanwhile) {
+  ASSERT_TRUE(file.write_out().has_value());
+  for (const uint64_t known : {uint64_t{1}, uint64_t{5'000}, uint64_t{9'999}}) {
+    for (const uint64_t wanted : {uint64_t{200}, uint64_t{5'001}, uint64_t{9'000}}) {
+      ASSERT_TRUE(file.truncate(0).has_value());
+      append(0, 10'000);
+      ASSERT_TRUE(file.write_out().has_value());
+      last_below(known);
+      std::optional<uint64_t> found;
+      bool done = false;
+      const auto search = [&]() -> io::Task<> {
+        const auto entry = co_await file.last_below([wanted](const uint8_t* e) { return load_be<uint64_t>(e) < wanted; });
+        if (entry.value()) found = load_be<uint64_t>(entry.value()->data());
+        done = true;
+      };
+      world.disk.slow_reads = ".index";
+      io::TaskGroup group(world.loop);
+      group.spawn(search());
+      world.loop.advance(15'000);  // In the middle.
+      ASSERT_TRUE(file.truncate(300).has_value());
+      for (int i = 0; i < 20 && !done; ++i) world.loop.advance(10'000);
+      world.disk.slow_reads.clear();
+      ASSERT_TRUE(done);
+      EXPECT_TRUE(!found || *found < wanted) << wanted << " after " << known;
+      world.loop.run(group.join());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace samsa::storage

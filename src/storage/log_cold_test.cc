@@ -68,6 +68,21 @@ TEST_F(ColdLog, ReadsNothingOnTheLoopWhereAFetchBegins) {
   }
 }
 
+// A read that is tried again with another bound, and others between: both its places are known when it is answered.
+TEST_F(ColdLog, ReadsNothingOnTheLoopWhereTheBoundMoves) {
+  auto log = open_cold();
+  for (const Offset from : {Offset{100}, Offset{700}, Offset{100}, Offset{1500}}) {
+    for (const Offset bound : {from + 50, from + 400, from + 51, from + 50}) {
+      world.disk.drop_caches();
+      const auto read = world.loop.run(log->read({from, 3000, bound, true}));
+      ASSERT_TRUE(read.has_value());
+      EXPECT_EQ(read->first_batch_offset, from);
+      EXPECT_TRUE(world.disk.cold_reads.empty()) << from << " to " << bound;
+    }
+  }
+  end(log);
+}
+
 TEST_F(ColdLog, ReadsNothingOnTheLoopWhereATimeIsLookedFor) {
   for (const Offset at : {Offset{0}, Offset{3}, Offset{700}, Offset{1499}, Offset{2200}, kEnd - 1, kEnd}) {
     auto log = open_cold();

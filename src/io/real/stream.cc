@@ -18,11 +18,12 @@
 namespace samsa::io::real {
 namespace {
 
-constexpr uint64_t kBytesPerRound = 512 * 1024;
+constexpr uint64_t kBytesPerRound = 256 * 1024;  // Asked before a call, which may send kMostSent more.
 constexpr uint32_t kCallsPerRound = 8;
 constexpr uint64_t kBulkBytes = 64 * 1024;  // Moved between two waits: more makes a stream bulk work (Priority, io/loop.h).
 constexpr uint64_t kSendfileFrom = 16 * 1024;  // Shorter slices are cheaper to read and send with what stands around them.
-constexpr uint64_t kWakeBefore = 256 * 1024;
+constexpr uint64_t kMostSent = 512 * 1024;     // By one sendfile; a socket with the usual buffer (socket.send.buffer.bytes) takes about half of it.
+constexpr uint64_t kWakeBefore = 256 * 1024;   // A slice that is so large is worth a packet that comes before it.
 constexpr size_t kGatherBytes = 64 * 1024;     // Of slices that are read for one sendmsg.
 constexpr size_t kGatherPieces = 64;
 constexpr uint64_t kWarmBytes = 128 * 1024;  // The system's read-ahead: what a probe of one byte vouches for.
@@ -194,8 +195,9 @@ RealStream::Step RealStream::send_step(Cursor& cursor, Error& error) {
   return whole_file ? send_file(cursor, error) : send_gathered(cursor, error);
 }
 
-// Whether the next bytes of the slice are in the page cache. Where not much is, or the system does not say so at once, what lies ahead is looked for a
-// piece at a time, before all that is known of has been sent: its last byte vouches for it where the piece before was there.
+// Whether the next bytes of the slice are in the page cache. The system is asked for the next megabyte at once. Where it cannot say, or not all of that
+// is there, and for what lies behind it, pieces are looked for one at a time, before all that is known of has been sent: a piece's last byte vouches
+// for it where the piece before was there.
 bool RealStream::look_ahead(Cursor& cursor) {
   const FileSlice& slice = *cursor.chunks[0].slice;
   const int file = slice.file->native_handle();
@@ -224,7 +226,7 @@ RealStream::Step RealStream::send_file(Cursor& cursor, Error& error) {
   const int file = slice.file->native_handle();
   if (!look_ahead(cursor)) return Step::kCold;
   auto at = static_cast<off_t>(slice.offset + cursor.offset);
-  const uint64_t length = std::min(cursor.cached_until - cursor.offset, kBytesPerRound);
+  const uint64_t length = std::min(cursor.cached_until - cursor.offset, kMostSent);
   this_work.count(SystemCall::kSendFile);
   const ssize_t n = ::sendfile(watch_.fd(), file, &at, length);
   if (n > 0) {
@@ -300,7 +302,7 @@ RealStream::Step RealStream::send_gathered(Cursor& cursor, Error& error) {
     more = count == kGatherPieces && !look.chunks.empty();
   }
   // What precedes a large slice wakes the receiver, who is there when the slice comes; what precedes a short one goes in one packet with it.
-  if (more && look.chunks[0].slice && look.left() >= kWakeBefore) more = false;
+  if (more && look.chunks[0].slice && look.offset == 0 && look.left() >= kWakeBefore) more = false;
   return send_pieces(cursor, {pieces, count}, more, error);
 }
 
