@@ -73,7 +73,7 @@ io::Task<Result<LogRead>> Log::read(ReadRequest request) {
     };
     const bool bound_here = upper_bound < log_end_offset_ && is_before_next(*segments_, *segment, upper_bound);
     const auto knows = [&] { return segment->remembers(request.offset) && (!bound_here || segment->remembers(upper_bound)); };
-    for (int tries = 0; tries < 2 && !knows(); ++tries) {  // Twice, where another reader looked for something else meanwhile.
+    for (int tries = 0; tries < 2 && !knows(); ++tries) {  // Twice, where one place took the other's.
       auto warmed = co_await segment->warm(request.offset);
       if (warmed && bound_here) warmed = co_await segment->warm(upper_bound);
       CO_TRY(went());

@@ -219,12 +219,6 @@ const BatchPlace* Segment::find_warmed(Offset target) const {
   return nullptr;
 }
 
-bool Segment::renew_warmed(Offset target) {
-  const BatchPlace* found = find_warmed(target);
-  if (found && found == &warmed_->back().place) std::swap(warmed_->front(), warmed_->back());
-  return found != nullptr;
-}
-
 Result<std::optional<BatchPlace>> Segment::find(Offset target) {
   if (!recent_.empty() && target > recent_.back().base + recent_.back().last_delta) return std::optional<BatchPlace>();
   if (auto recent = find_recent(target)) return recent;
@@ -235,11 +229,11 @@ Result<std::optional<BatchPlace>> Segment::find(Offset target) {
 }
 
 io::Task<Result<void>> Segment::warm(Offset target) {
-  if (renew_warmed(target) || remembers(target)) co_return Result<void>();
+  if (remembers(target)) co_return Result<void>();
   const uint32_t cuts = cuts_;
   CO_TRY_ASSIGN(const OffsetPosition from, co_await offsets_.lookup_async(target));
   CO_TRY_ASSIGN(const auto found, co_await scan_from_async(from, [target](const BatchPlace& place) { return place.last_offset >= target; }));
-  if (!found || cuts != cuts_ || renew_warmed(target)) co_return Result<void>();
+  if (!found || cuts != cuts_ || find_warmed(target)) co_return Result<void>();
   if (!warmed_) warmed_ = std::make_unique<std::array<Warmed, 2>>();
   *warmed_ = {Warmed{std::min(target, found->base_offset), *found}, warmed_->front()};
   co_return Result<void>();

@@ -153,8 +153,6 @@ class Segment {
   }
   [[nodiscard]] std::optional<BatchPlace> find_recent(Offset target) const;
   [[nodiscard]] const BatchPlace* find_warmed(Offset target) const;
-  // Whether warm() need not look: the place is known, and is the newest from now on.
-  bool renew_warmed(Offset target);
   using Wanted = std::function<bool(const BatchPlace&)>;
   Result<std::optional<BatchPlace>> scan(uint64_t position, const std::function<bool(const BatchPlace&)>& wanted);
   // The same two without reading on the loop.

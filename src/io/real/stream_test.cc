@@ -146,20 +146,20 @@ TEST_F(ColdFiles, OfThePageCacheAreLookedForRarely) {
 
 // The pages of a file are told one by one: those read in and those not.
 TEST_F(ColdFiles, HaveOnlyThePagesThatWereRead) {
-  if (!has_cachestat() || sysconf(_SC_PAGESIZE) != 4096) GTEST_SKIP() << "for systems with cachestat and pages of 4 KiB";
   RealNode node({.shards = 1});
   const auto body = [&]() -> Task<> {
     auto file = make_cold(node.worlds()[0].disk, pattern(1 << 20));
     const int fd = file->native_handle();
     posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);  // No reading ahead.
-    Buffer page(4096);
-    CO_ASSERT(file->read_at(page, 40'960).has_value());
-    EXPECT_TRUE(are_cached(fd, 40'960, 4096));
-    EXPECT_TRUE(are_cached(fd, 45'055, 1));
-    EXPECT_FALSE(are_cached(fd, 45'055, 2));
-    EXPECT_FALSE(are_cached(fd, 40'959, 2));
+    const auto size = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    Buffer page(size);
+    CO_ASSERT(file->read_at(page, 10 * size).has_value());
+    EXPECT_EQ(are_cached(fd, 10 * size, size), has_cachestat());
+    EXPECT_EQ(are_cached(fd, 11 * size - 1, 1), has_cachestat());
+    EXPECT_FALSE(are_cached(fd, 11 * size - 1, 2));
+    EXPECT_FALSE(are_cached(fd, 10 * size - 1, 2));
     EXPECT_FALSE(are_cached(fd, 0, 1 << 20));
-    EXPECT_FALSE(are_cached(fd, 40'960, 0));
+    EXPECT_FALSE(are_cached(fd, 10 * size, 0));
   };
   node.run_until_done(body());
 }
