@@ -33,7 +33,7 @@ class File {
   // The same on the disk's threads. Until it resumes, `bytes` must stay and nobody else may change the file.
   virtual Task<Result<void>> write_at_async(Bytes bytes, uint64_t offset) { co_return write_at(bytes, offset); }
   // Whether a write of so many bytes is better not made on the loop: large ones stood in the system for milliseconds a moment ago (write-back
-  // holds the file's map, too much is dirty, the device is slow).
+  // holds the file's map, too much is dirty, the device is slow), and there is somebody who would wait beside them (Loop::has_company).
   [[nodiscard]] virtual bool writes_stand(size_t /*bytes*/) const { return false; }
   virtual Result<void> truncate(uint64_t size) = 0;
   // Keeps room on the disk up to `size` bytes from the file's start, for what will be written; its size stays. truncate() gives back what lies

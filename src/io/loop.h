@@ -87,6 +87,8 @@ class Loop {
   [[nodiscard]] virtual Duration idle_time() const { return {}; }
 
   // This shard's own random numbers; never shared between shards.
+  // Whether lately more than one connection, or another shard, had work for it: whether anybody else would wait where one holds the loop up.
+  [[nodiscard]] virtual bool has_company() { return true; }
   virtual Random& random() = 0;
   // Which shard of the node this is, from 0.
   [[nodiscard]] virtual int shard() const = 0;

@@ -95,7 +95,7 @@ class RealFile final : public File {
     writes_.note(stood);
     co_return written;
   }
-  [[nodiscard]] bool writes_stand(size_t bytes) const override { return writes_.standing(bytes); }
+  [[nodiscard]] bool writes_stand(size_t bytes) const override { return writes_.standing(bytes) && loop_.has_company(); }
 
   Result<void> truncate(uint64_t size) override {
     if (::ftruncate(fd_, static_cast<off_t>(size)) < 0) return system_failure("truncate", path_);

@@ -20,6 +20,7 @@ constexpr int kTimersPerTurn = 4096;
 constexpr int kRoundsPerTurn = 4;
 constexpr int64_t kTurnNs = 200'000;  // A turn that has taken so long polls before its next round.
 constexpr Duration kBackgroundPatience = std::chrono::milliseconds(5);  // Then background work runs beside other work.
+constexpr Duration kCompany = std::chrono::milliseconds(500);
 constexpr size_t kQueueSlack = 256;   // Taken items that a queue keeps before it moves the others up.
 
 int64_t read_clock(clockid_t clock) {
@@ -185,11 +186,21 @@ void EpollLoop::poll(int timeout_ms) {
 void EpollLoop::post_remote(RemoteItem& item) {
   if (tearing_down()) return item.run(item, true);  // Set only once no other thread posts any more.
   if (running_loop_ != this) ++this_work.hops;
+  // Not by a thread of the disk, which only brings back what this loop asked for.
+  if (running_loop_ && running_loop_ != this && !asked_by_shard_.load(std::memory_order_relaxed)) asked_by_shard_.store(true, std::memory_order_relaxed);
   RemoteItem* head = remote_.load(std::memory_order_relaxed);
   do {
     item.next = head;
   } while (!remote_.compare_exchange_weak(head, &item));
   if (sleeping_.load() && sleeping_.exchange(false)) wake();
+}
+
+bool EpollLoop::has_company() {
+  if (asked_by_shard_.load(std::memory_order_relaxed)) {
+    asked_by_shard_.store(false, std::memory_order_relaxed);
+    company_ = now_;
+  }
+  return now_ - company_ < kCompany;
 }
 
 void EpollLoop::wake() {

@@ -81,6 +81,12 @@ class EpollLoop final : public Loop {
   [[nodiscard]] TimestampMs wall_ms() const override;
   [[nodiscard]] MonoTime now_precise() const override;
   [[nodiscard]] Duration idle_time() const override { return Duration(idle_ns_); }
+  [[nodiscard]] bool has_company() override;
+  // Something came in on the descriptor.
+  void note_reader(const Watch& watch) {
+    if (&watch != last_reader_) company_ = now_;
+    last_reader_ = &watch;
+  }
   Random& random() override { return random_; }
   [[nodiscard]] int shard() const override { return shard_; }
 
@@ -128,7 +134,10 @@ class EpollLoop final : public Loop {
   Queue bulk_;
   Queue background_;
   MonoTime background_ran_;                               // Or had nothing to do.
+  const Watch* last_reader_ = nullptr;                    // To compare with only: it may be gone.
+  MonoTime company_;                                      // When somebody else than before had work.
   alignas(64) std::atomic<RemoteItem*> remote_{nullptr};  // Latest first.
+  std::atomic<bool> asked_by_shard_{false};               // Since has_company() looked.
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> stopped_{false};
 };

@@ -127,6 +127,7 @@ Task<Result<size_t>> RealStream::read_some(MutableBytes into) {
       const auto read = static_cast<size_t>(n);
       // A short read has emptied the socket; what comes later is a new edge.
       if (read < into.size() && !watch_.hung_up) watch_.readable = false;
+      loop_.note_reader(watch_);
       reads_.bytes += read;
       reads_.since_wait += read;
       ++reads_.calls;

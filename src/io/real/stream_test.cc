@@ -164,6 +164,40 @@ TEST_F(ColdFiles, HaveOnlyThePagesThatWereRead) {
   node.run_until_done(body());
 }
 
+// One connection whose records come in all the time is alone after half a second; one answer to another, or a call of another shard, is company.
+TEST(RealLoop, KnowsWhetherItServesMoreThanOne) {
+  RealNode node({.shards = 2});
+  World& world = node.worlds()[0];
+  World& other = node.worlds()[1];
+  const auto body = [&]() -> Task<> {
+    auto one = co_await connect_pair(world);
+    auto two = co_await connect_pair(world);
+    Buffer buffer(100);
+    const Chunk chunk{buffer, nullptr};
+    const auto serve = [&](conformance::Pair& pair) -> Task<> {
+      EXPECT_TRUE(co_await pair.client->write({&chunk, 1}));
+      EXPECT_TRUE(co_await pair.server->read_some(buffer));
+    };
+    const auto serve_one = [&]() -> Task<> {
+      for (int i = 0; i < 60; ++i) {
+        co_await serve(one);
+        co_await sleep_for(world.loop, std::chrono::milliseconds(10));
+      }
+    };
+    co_await serve(one);
+    EXPECT_TRUE(world.loop.has_company());
+    co_await serve_one();
+    EXPECT_FALSE(world.loop.has_company());
+    co_await serve(two);
+    EXPECT_TRUE(world.loop.has_company());
+    co_await serve_one();
+    EXPECT_FALSE(world.loop.has_company());
+    co_await call_on(world.loop, other.loop, [&]() -> Task<int> { co_return co_await call_on(other.loop, world.loop, [&]() -> Task<int> { co_return 1; }); });
+    EXPECT_TRUE(world.loop.has_company());
+  };
+  node.run_until_done(body());
+}
+
 // The answer is lost either way, but the error must say whose fault it is: a disk that fails is not the peer's.
 TEST(RealStream, AFileThatCannotBeReadIsNoErrorOfTheConnection) {
   RealNode node({.shards = 1});
