@@ -2,7 +2,7 @@
 //
 //   rdload produce  BOOTSTRAP TOPIC records=N size=BYTES [acks=-1] [linger=10] [batch=131072] [codec=none] [idempotent=0] [keys=0]
 //   rdload consume  BOOTSTRAP TOPIC records=N
-//   rdload gap      BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [acks=-1] [backoff=100]   "gap": the longest time without an acknowledged write
+//   rdload gap      BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [acks=-1] [backoff=100]   "gap": the longest time without an acknowledgement
 //   rdload latency  BOOTSTRAP TOPIC rate=PER_SECOND seconds=S size=BYTES [linger=0] [acks=-1]   end to end, one producer, one consumer
 //   debug=metadata,broker,...   what librdkafka says of itself, to stderr
 //

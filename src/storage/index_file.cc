@@ -127,8 +127,8 @@ Result<void> IndexFile::read_page(size_t index, size_t end, Page& into) {
   return {};
 }
 
-// Who reads a log from front to back looks into the same page each time, or into the next: these are tried before the page is searched for by its
-// first entry.
+// Who reads a log from front to back looks into the same page each time: it is tried before a page is searched for by its first entry. Where all of
+// it is below, the next one's first entry may end the search there, as it does where the same search went before beside the loop.
 Result<size_t> IndexFile::search_file(size_t end, const Below& below) {
   Page page;
   size_t low_page = 0;

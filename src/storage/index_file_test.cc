@@ -165,17 +165,6 @@ TEST_F(IndexFileSearch, ReadsOnceWhereItGoesOn) {
   EXPECT_EQ(world.disk.reads - before, 99U);
 }
 
-// The step into the next page: the page that was tried, the beginning of the next, the next and what may lie behind that.
-TEST_F(IndexFileSearch, ReadsLittleWhereItGoesOnInTheNextPage) {
-  ASSERT_TRUE(file.write_out().has_value());
-  for (uint64_t page = 3; page < 30; ++page) {
-    EXPECT_EQ(last_below(page * 256), page * 256 - 1);
-    const size_t before = world.disk.reads;
-    EXPECT_EQ(partition_point(page * 256 + 1), page * 256 + 1);
-    EXPECT_LE(world.disk.reads - before, 8U);
-  }
-}
-
 // What is there no more when it is read is not below, whatever the search knew of it.
 TEST_F(IndexFileSearch, MayBeCutMeanwhile) {
   ASSERT_TRUE(file.write_out().has_value());
@@ -200,7 +189,11 @@ TEST_F(IndexFileSearch, MayBeCutMeanwhile) {
       for (int i = 0; i < 20 && !done; ++i) world.loop.advance(10'000);
       world.disk.slow_reads.clear();
       ASSERT_TRUE(done);
-      EXPECT_TRUE(!found || *found < wanted) << wanted << " after " << known;
+      if (wanted <= 300) {  // What the cut left is found whatever went.
+        EXPECT_EQ(found, wanted - 1) << "after " << known;
+      } else {
+        EXPECT_TRUE(!found || *found == wanted - 1 || *found == 299) << wanted << " after " << known;
+      }
       world.loop.run(group.join());
     }
   }
