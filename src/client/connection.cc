@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "io/work.h"
+
 namespace samsa::client {
 namespace {
 // No answer of a sane broker is larger; a stranger's first four bytes often say so.
@@ -109,24 +111,43 @@ io::Task<Result<void>> Connection::send(const protocol::Encoder& frame, Waiting*
   co_return fail(written.error());
 }
 
-io::Task<Result<void>> Connection::fill(MutableBytes into) {
-  while (!into.empty()) {
-    CO_TRY_ASSIGN(const size_t n, co_await stream_->read_some(into));
-    if (n == 0) co_return fail(ErrorCode::kNetworkException, address_.to_string() + " closed the connection");
-    into = into.subspan(n);
-  }
-  co_return Result<void>{};
+io::Task<Result<size_t>> Connection::read_some(MutableBytes into) {
+  CO_TRY_ASSIGN(const size_t n, co_await stream_->read_some(into));
+  if (n == 0) co_return fail(ErrorCode::kNetworkException, address_.to_string() + " closed the connection");
+  co_return n;
 }
 
-io::Task<Result<std::shared_ptr<Buffer>>> Connection::read_frame() {
-  uint8_t prefix[4];
-  CO_TRY(co_await fill(prefix));
-  const auto size = load_be<int32_t>(prefix);
-  if (size < 4 || size > kMaxFrameBytes) {
-    co_return fail(ErrorCode::kNetworkException, fmt::format("{} sent a frame of {} bytes: not a Kafka broker", address_.to_string(), size));
+io::Task<Result<Connection::Frame>> Connection::read_frame() {
+  const MutableBytes head = head_;
+  while (head_filled_ < kLengthBytes) {
+    const size_t room = after_large_ ? kLengthBytes - head_filled_ : kHeadBytes - head_filled_;
+    CO_TRY_ASSIGN(const size_t n, co_await read_some(head.subspan(head_filled_, room)));
+    head_filled_ += n;
   }
-  auto frame = std::make_shared<Buffer>(static_cast<size_t>(size));
-  CO_TRY(co_await fill(*frame));
+  const auto announced = load_be<int32_t>(head.data());
+  if (announced < 4 || announced > kMaxFrameBytes) {
+    co_return fail(ErrorCode::kNetworkException, fmt::format("{} sent a frame of {} bytes: not a Kafka broker", address_.to_string(), announced));
+  }
+  // Room for the next frame's length is offered too: a read that does not fill it has emptied the socket, and nobody has to ask again.
+  const auto size = static_cast<size_t>(announced);
+  Frame frame{std::make_shared_for_overwrite<uint8_t[]>(size + kLengthBytes), size};
+  const MutableBytes into(frame.bytes.get(), size + kLengthBytes);
+  size_t filled = std::min(size, head_filled_ - kLengthBytes);
+  std::ranges::copy(head.subspan(kLengthBytes, filled), into.data());
+  io::this_work.copied_bytes += filled;
+  after_large_ = size + kLengthBytes > kHeadBytes;
+  if (filled == size) {  // All of it; what follows goes to the front.
+    const size_t used = kLengthBytes + size;
+    std::copy(head.data() + used, head.data() + head_filled_, head.data());
+    head_filled_ -= used;
+    co_return frame;
+  }
+  while (filled < size) {
+    CO_TRY_ASSIGN(const size_t n, co_await read_some(into.subspan(filled)));
+    filled += n;
+  }
+  head_filled_ = filled - size;
+  std::ranges::copy(into.subspan(size, head_filled_), head.data());
   co_return frame;
 }
 
@@ -140,14 +161,15 @@ io::Task<> Connection::read_frames(std::shared_ptr<Connection> self) {
     if (self->waiting_.empty()) continue;  // The one who asked gave up.
     Waiting& next = *self->waiting_.front();
     int32_t correlation_id = 0;
-    const auto body_at = protocol::decode_response_header(**frame, next.api_key, next.version, correlation_id);
+    const auto body_at = protocol::decode_response_header(frame->content(), next.api_key, next.version, correlation_id);
     if (!body_at || correlation_id != next.correlation_id) {
       self->fail_all({ErrorCode::kNetworkException, self->address_.to_string() + " answered out of order"});
       co_return;
     }
     self->waiting_.erase(self->waiting_.begin());
     next.in = nullptr;
-    next.frame = Frame{std::move(*frame), *body_at};
+    frame->body_at = *body_at;
+    next.frame = std::move(*frame);
     next.done = true;
     next.arrived.notify_all();
   }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 
@@ -31,13 +32,13 @@ template <class M>
 class Reply {
  public:
   Reply() = default;
-  Reply(std::shared_ptr<Buffer> frame, M message) : frame_(std::move(frame)), message_(std::move(message)) {}
+  Reply(std::shared_ptr<const void> frame, M message) : frame_(std::move(frame)), message_(std::move(message)) {}
   const M* operator->() const { return &message_; }
   const M& operator*() const { return message_; }
   M& mutable_message() { return message_; }
 
  private:
-  std::shared_ptr<Buffer> frame_;
+  std::shared_ptr<const void> frame_;
   M message_;
 };
 
@@ -87,9 +88,11 @@ class Connection {
 
  private:
   struct Frame {
-    std::shared_ptr<Buffer> bytes;
+    std::shared_ptr<uint8_t[]> bytes;  // Not cleared before something is received into them.
+    size_t size = 0;
     size_t body_at = 0;
-    [[nodiscard]] Bytes body() const { return Bytes(*bytes).subspan(body_at); }
+    [[nodiscard]] Bytes content() const { return {bytes.get(), size}; }
+    [[nodiscard]] Bytes body() const { return content().subspan(body_at); }
   };
   struct Waiting;
 
@@ -100,8 +103,8 @@ class Connection {
   io::Task<Result<Frame>> exchange(const protocol::RequestHeader& header, const protocol::Encoder& frame, std::chrono::milliseconds extra_wait);
   io::Task<Result<void>> send(const protocol::Encoder& frame, Waiting* waiting);
   static io::Task<> read_frames(std::shared_ptr<Connection> self);
-  io::Task<Result<std::shared_ptr<Buffer>>> read_frame();
-  io::Task<Result<void>> fill(MutableBytes into);
+  io::Task<Result<Frame>> read_frame();
+  io::Task<Result<size_t>> read_some(MutableBytes into);
   void fail_all(const Error& error);
 
   io::World world_;
@@ -111,6 +114,12 @@ class Connection {
   io::Mutex writing_;
   std::vector<Waiting*> waiting_;  // In the order of sending; answers come in this order.
   int32_t next_correlation_id_ = 1;
+  // What was received of the frames to come: a small answer is here as a whole after one call. After a large one no more than a length is read, as the
+  // next one is large as well, and goes where it stays.
+  static constexpr size_t kHeadBytes = 2048, kLengthBytes = 4;
+  std::array<uint8_t, kHeadBytes> head_;
+  size_t head_filled_ = 0;
+  bool after_large_ = false;
   bool closed_ = false;
   Error closed_why_;
   Reply<protocol::ApiVersionsResponse> versions_;

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from budgets import wire
-from budgets.conftest import TOPIC
+from budgets.conftest import PARTITIONS, TOPIC, costs
 
 WARM, MANY = 300, 600
 PRODUCE_ALLOCATIONS, FETCH_ALLOCATIONS = 10, 18
@@ -66,6 +66,56 @@ def test_pipelined_produce(node, connection, near_and_far):
     count = MANY // burst * 2
     cost = node.cost(lambda: bursts(count), count * burst)
     check(cost, "pipelined produce", system_calls=2.5, allocations=PRODUCE_ALLOCATIONS + 1, allocator_calls=NOISE, copied_bytes=40, shard_messages=NOISE)
+
+
+@pytest.mark.parametrize("codec", wire.CODECS)
+def test_produce_compressed(node, connection, near_and_far, codec):
+    """As without: what is looked at is inflated piece by piece, in memory that the shard keeps."""
+    request = wire.produce(TOPIC, near_and_far[0], wire.compressed_batch(codec, 50, 1000))
+    produce_many(connection, request, WARM)
+    cost = node.cost(lambda: produce_many(connection, request, MANY), MANY)
+    check(cost, f"produce of {codec}", system_calls=5 + NOISE * 3, allocations=PRODUCE_ALLOCATIONS + 1, allocator_calls=NOISE, copied_bytes=NOISE * 10,
+          shard_messages=NOISE)
+
+
+def test_produce_idempotent(node, connection, near_and_far):
+    """As without: the last five batches of a producer are remembered where they are."""
+    producer, epoch = wire.new_producer(connection)
+    requests = iter([wire.produce(TOPIC, near_and_far[0], wire.record_batch(100, producer_id=producer, producer_epoch=epoch, base_sequence=number))
+                     for number in range(WARM + MANY)])
+
+    def in_order(count):
+        for request in itertools.islice(requests, count):
+            produce_many(connection, request, 1)
+
+    in_order(WARM)
+    cost = node.cost(lambda: in_order(MANY), MANY)
+    check(cost, "idempotent produce", system_calls=4 + NOISE * 3, allocations=PRODUCE_ALLOCATIONS + 1, allocator_calls=NOISE, copied_bytes=NOISE * 10,
+          shard_messages=NOISE)
+
+
+def test_produce_keyed(node, connection):
+    """Small batches for all partitions in one request: a write for each, and one hop to the other shard for all that it has of them."""
+    request = wire.produce_to(TOPIC, {partition: wire.record_batch(100) for partition in range(PARTITIONS)})
+    produce_many(connection, request, WARM)
+    cost = node.cost(lambda: produce_many(connection, request, MANY), MANY)
+    check(cost, "keyed produce", system_calls=PARTITIONS + 7 + NOISE * 3, allocations=4 * PARTITIONS, allocator_calls=NOISE, copied_bytes=NOISE * 10,
+          shard_messages=2 + NOISE)
+
+
+@pytest.mark.parametrize("value_bytes, leads_calls, follows_calls, copies", [(100, 8, 4, 1), (40_000, 12, 6, 0)])
+def test_produce_to_leader_and_follower(leader_and_follower, value_bytes, leads_calls, follows_calls, copies):
+    """A follower's fetch costs its leader what a consumer's does; the follower receives, writes and asks for more. What is larger than 16 KiB is copied on
+    neither side, and received into memory of its own."""
+    request = wire.produce(TOPIC, 0, wire.record_batch(value_bytes))
+    with leader_and_follower[0].connection(timeout=60) as connection:
+        produce_many(connection, request, WARM)
+        leads, follows = costs(leader_and_follower, lambda: produce_many(connection, request, MANY), MANY)
+    limits = {"copied_bytes": copies * (value_bytes + 200) + NOISE * 10, "shard_messages": NOISE}
+    check(leads, f"produce of {value_bytes} bytes with a follower, the leader", system_calls=leads_calls + NOISE * 3,
+          allocations=PRODUCE_ALLOCATIONS + FETCH_ALLOCATIONS, allocator_calls=NOISE, **limits)
+    check(follows, f"produce of {value_bytes} bytes with a follower, the follower", system_calls=follows_calls + NOISE * 3, allocations=13 + NOISE,
+          allocator_calls=1 - copies + NOISE, **limits)
 
 
 @pytest.mark.parametrize("value_bytes, calls, copies", [(100, 4, 1.0), (14_000, 4, 1.0), (40_000, 6, 0.0), (130_000, 7, 0.0)])

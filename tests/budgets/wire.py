@@ -2,21 +2,47 @@
 
 import struct
 
+import cramjam
+import lz4.frame
+
 from badinput.records import batch, record
 from peers import rawwire
 
-PRODUCE, FETCH = 0, 1
+PRODUCE, FETCH, INIT_PRODUCER_ID = 0, 1, 22
+CODECS = {"gzip": (1, lambda data: cramjam.gzip.compress(data)), "snappy": (2, lambda data: cramjam.snappy.compress_raw(data)),
+          "lz4": (3, lambda data: lz4.frame.compress(data, block_linked=False)), "zstd": (4, lambda data: cramjam.zstd.compress(data))}
 
 
-def record_batch(value_bytes: int) -> bytes:
+def record_batch(value_bytes: int, **more) -> bytes:
     """One record with a value of so many bytes."""
-    return batch(record(0, b"v" * value_bytes), 1)
+    return batch(record(0, b"v" * value_bytes), 1, **more)
+
+
+def compressed_batch(codec: str, count: int, value_bytes: int) -> bytes:
+    """So many records, of which a third is left or less."""
+    number, compress = CODECS[codec]
+    records = b"".join(record(i, (b"line %d of a log, " % i * value_bytes)[:value_bytes]) for i in range(count))
+    return batch(bytes(compress(records)), count, attributes=number)
 
 
 def produce(topic: str, partition: int, records: bytes, acks: int = -1) -> bytes:
-    body = rawwire.string(None) + struct.pack(">hii", acks, 30000, 1) + rawwire.string(topic)
-    body += struct.pack(">iii", 1, partition, len(records)) + records
+    return produce_to(topic, {partition: records}, acks)
+
+
+def produce_to(topic: str, batches: dict[int, bytes], acks: int = -1) -> bytes:
+    """One request for several partitions."""
+    body = rawwire.string(None) + struct.pack(">hii", acks, 30000, 1) + rawwire.string(topic) + struct.pack(">i", len(batches))
+    for partition, records in batches.items():
+        body += struct.pack(">ii", partition, len(records)) + records
     return rawwire.request(PRODUCE, 8, body)
+
+
+def new_producer(connection: rawwire.Connection) -> tuple[int, int]:
+    """(producer id, epoch) by InitProducerId v0."""
+    answer = rawwire.Answer(connection.call(rawwire.request(INIT_PRODUCER_ID, 0, rawwire.string(None) + struct.pack(">i", 60000))))
+    _, error, producer, epoch = answer.take(">ihqh")
+    assert error == 0, error
+    return producer, epoch
 
 
 def produce_error(answer: bytes, topic: str) -> int:

@@ -1,0 +1,125 @@
+// The client's end of a connection: how it cuts what comes into answers.
+#include "client/connection.h"
+
+#include <gtest/gtest.h>
+
+#include "io/sim/world.h"
+#include "protocol/api/metadata.h"
+
+namespace samsa::client {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr uint16_t kPort = 9092;
+
+std::string content(size_t number, size_t bytes) { return std::string(bytes, static_cast<char>('a' + number % 26)); }
+
+Buffer to_bytes(const protocol::Encoder& frame) {
+  Buffer bytes;
+  for (const auto& chunk : frame.chunks()) append(bytes, chunk.memory);
+  return bytes;
+}
+
+template <class Request>
+Buffer answer_frame(const protocol::RequestHeader& header, const typename Request::Response& response) {
+  protocol::Encoder out;
+  EXPECT_TRUE(protocol::encode_response_frame(header, response, out));
+  return to_bytes(out);
+}
+
+// A peer that answers nothing before it has all the requests, and then all of them in pieces of so many bytes.
+class Peer {
+ public:
+  Peer(io::World world, std::vector<size_t> sizes, size_t piece) : world_(world), sizes_(std::move(sizes)), piece_(piece) {}
+
+  io::Task<> serve() {
+    auto listener = world_.network.listen({"", kPort});
+    EXPECT_TRUE(listener);
+    auto accepted = co_await (*listener)->accept();
+    EXPECT_TRUE(accepted);
+    stream_ = world_.network.attach(std::move(*accepted));
+    co_await answer_versions();
+    Buffer answers;
+    for (size_t number = 0; number < sizes_.size(); ++number) {
+      const auto header = co_await next_request();
+      protocol::MetadataResponse response;
+      const std::string text = content(number, sizes_[number]);
+      response.cluster_id = protocol::Text::view_of(text);
+      append(answers, answer_frame<protocol::MetadataRequest>(header, response));
+    }
+    for (size_t at = 0; at < answers.size(); at += piece_) {
+      co_await send(Bytes(answers).subspan(at, std::min(piece_, answers.size() - at)));
+    }
+  }
+
+ private:
+  io::Task<> answer_versions() {
+    const auto header = co_await next_request();
+    protocol::ApiVersionsResponse response;
+    auto& metadata = response.api_keys.emplace_back();
+    metadata.api_key = protocol::MetadataRequest::kApiKey;
+    metadata.min_version = metadata.max_version = 5;
+    const Buffer frame = answer_frame<protocol::ApiVersionsRequest>(header, response);
+    co_await send(frame);
+  }
+  io::Task<> send(Bytes bytes) {
+    const io::Chunk chunk{.memory = bytes};
+    EXPECT_TRUE(co_await stream_->write({&chunk, 1}));
+  }
+  io::Task<protocol::RequestHeader> next_request() {
+    Buffer length(4);
+    co_await fill(length);
+    frame_.resize(load_be<uint32_t>(length.data()));
+    co_await fill(frame_);
+    protocol::RequestHeader header;
+    EXPECT_TRUE(protocol::decode_request_header(frame_, header));
+    co_return header;
+  }
+  io::Task<> fill(MutableBytes into) {
+    while (!into.empty()) {
+      const auto n = co_await stream_->read_some(into);
+      EXPECT_TRUE(n && *n > 0);
+      into = into.subspan(*n);
+    }
+  }
+
+  io::World world_;
+  std::vector<size_t> sizes_;
+  const size_t piece_;
+  std::unique_ptr<io::Stream> stream_;
+  Buffer frame_;
+};
+
+io::Task<> ask(Connection& connection, size_t number, size_t bytes, size_t& right) {
+  const auto reply = co_await connection.call(protocol::MetadataRequest{});
+  EXPECT_TRUE(reply) << (reply ? "" : reply.error().message);
+  if (reply && (*reply)->cluster_id && (*reply)->cluster_id->view() == content(number, bytes)) ++right;
+}
+
+class Pieces : public testing::TestWithParam<size_t> {};
+
+// Small and large answers behind each other, as many as the peer has: none takes what is another's.
+TEST_P(Pieces, AreCutIntoAnswers) {
+  const std::vector<size_t> sizes{1, 20, 2000, 2048, 30'000, 3, 5, 30'000, 30'000, 2005, 2006, 2007, 2008, 2009, 2010, 2030, 0, 2047, 7};
+  io::sim::SimWorld sim(1);
+  auto& here = sim.add_node("here");
+  auto& there = sim.add_node("there");
+  const io::World world = here.worlds()[0];
+  Peer peer(there.worlds()[0], sizes, GetParam());
+  io::spawn(there.worlds()[0].loop, peer.serve());
+  size_t right = 0;
+  ASSERT_TRUE(sim.run_task(world.loop, [](io::World world, const std::vector<size_t>& sizes, size_t& right) -> io::Task<> {
+    auto connection = co_await Connection::open(world, {"there", kPort}, {});
+    EXPECT_TRUE(connection);
+    if (!connection) co_return;
+    for (size_t number = 0; number < sizes.size(); ++number) io::spawn(world.loop, ask(**connection, number, sizes[number], right));
+    while ((*connection)->alive() && right < sizes.size()) co_await io::sleep_for(world.loop, 10ms);
+  }(world, sizes, right), 60s));
+  EXPECT_EQ(right, sizes.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Connection, Pieces, testing::Values(1, 3, 4, 5, 100, 2047, 2048, 2049, 2052, 40'000, 1'000'000));
+
+}  // namespace
+}  // namespace samsa::client
