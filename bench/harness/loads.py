@@ -8,6 +8,7 @@ from peers.paths import BUILD, REPO, TESTS
 
 OUT = BUILD / "bench"
 RDLOAD = OUT / "rdload"
+WITNESS = OUT / "witness"
 WIRELOAD = BUILD / "release" / "wireload"
 realtime = False  # Whether loads and brokers run with real-time scheduling.
 rank = 1  # Of the loads that are started, with real-time scheduling; that of brokers is 2.
@@ -15,9 +16,10 @@ rank = 1  # Of the loads that are started, with real-time scheduling; that of br
 
 def prepare():
     OUT.mkdir(parents=True, exist_ok=True)
-    source = REPO / "bench" / "load" / "rdload.cc"
-    if not RDLOAD.exists() or RDLOAD.stat().st_mtime < source.stat().st_mtime:
-        subprocess.run(["clang++-19", "-std=c++20", "-O2", str(source), "-o", str(RDLOAD), "-lrdkafka", "-lpthread"], check=True)
+    for program, libraries in ((RDLOAD, ["-lrdkafka"]), (WITNESS, [])):
+        source = REPO / "bench" / "load" / f"{program.name}.cc"
+        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+            subprocess.run(["clang++-19", "-std=c++20", "-O2", str(source), "-o", str(program), *libraries, "-lpthread"], check=True)
     maven.kafka_libs()
 
 
@@ -39,6 +41,11 @@ def _pairs(options):
 
 def wire(mode, bootstrap, topic, **options):
     return json.loads(run([WIRELOAD, mode, bootstrap, topic, *_pairs(options)]))
+
+
+def start_witness(seconds):
+    """Of whether the machine stands still meanwhile; finish() gives the milliseconds, bench/load/witness.cc says of what."""
+    return subprocess.Popen([str(WITNESS), str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def start_wire(mode, bootstrap, topic, **options):

@@ -1,7 +1,8 @@
 """The log on the disk: what appending and cold reading cost beside the plain bytes, compaction, recovery. `./dev bench storage`.
 
 "times plain" is the time for the records divided by that for a plain write, or sendfile, of the same bytes on the same file system: the best of
-three, measured right behind it when everything that had been written is on the disk. Cold: the files are synced and dropped from the page cache
+three, measured right behind it when everything that had been written is on the disk. A cold read too is the best of three: the first after a write
+takes any reader longer. Cold: the files are synced and dropped from the page cache
 before.
 """
 import os
@@ -80,6 +81,11 @@ def sendfile_once(files):
         return seconds
 
 
+def cold_read(side, topic, files):
+    drop(files)
+    return side.wire("consume", topic, records=GB, split=1)
+
+
 @row("storage: append and cold read of 1 GB", stage=ALONE, main="append, times plain", target={"append, times plain": 2, "cold read, times plain": 1.5})
 def append_and_read(side):
     side.format()
@@ -89,8 +95,7 @@ def append_and_read(side):
     append = side.wire("produce", topic, records=GB, size=1000, batch=131072)
     files = logs(side, topic)
     plain = plain_write(files, side.brokers[0].directory / "plain")
-    drop(files)
-    read = side.wire("consume", topic, records=GB, split=1)
+    read = min((cold_read(side, topic, files) for _ in range(3)), key=lambda result: result["seconds"])
     sent = plain_sendfile(files)
     return {"append, times plain": append["seconds"] / plain, "append MB/s": append["bytes"] / 1e6 / append["seconds"], "append CPU s": append["cpu"],
             "cold read, times plain": read["seconds"] / sent, "cold read MB/s": read["bytes"] / 1e6 / read["seconds"], "cold read CPU s": read["cpu"]}

@@ -4,13 +4,15 @@ from harness.row import percentiles, row, stage, together, volume
 
 BULK = dict(batch=131072)
 SECONDS = 3
-PIECES = 3  # How quickly a kernel moves bytes differs from connection to connection (who waits for whom): several are measured.
+PIECES = 3  # How quickly a kernel moves bytes differs from connection to connection (who waits for whom), and a client alike: several are measured.
 
 
 def produce(name, partitions=1, target=None, load="wire", **options):
     @row(f"produce {name}", target=target or {})
     def _(side):
-        return volume(getattr(side, load)("produce", side.topic(partitions), **({"seconds": SECONDS} if load == "wire" else {}), **options))
+        if load == "wire":
+            return volume(side.wire("produce", side.topic(partitions), seconds=SECONDS, **options))
+        return volume(together([getattr(side, load)("produce", side.topic(partitions), **options) for _ in range(PIECES if load == "rd" else 1)]))
 
 
 def consume(name, records, partitions=1, target=None, load="wire", prepare=None, **options):
