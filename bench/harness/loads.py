@@ -1,4 +1,5 @@
 """The load generators. Each gives a dict: records, bytes, seconds, errors, and where it has them p50, p99, p999 in milliseconds."""
+import contextlib
 import json
 import re
 import subprocess
@@ -43,9 +44,18 @@ def wire(mode, bootstrap, topic, **options):
     return json.loads(run([WIRELOAD, mode, bootstrap, topic, *_pairs(options)]))
 
 
-def start_witness(seconds):
-    """Of whether the machine stands still meanwhile; finish() gives the milliseconds, bench/load/witness.cc says of what."""
-    return subprocess.Popen([str(WITNESS), str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextlib.contextmanager
+def witnessed():
+    """Gives a dict that has, at the end, for how many milliseconds the machine stood meanwhile (bench/load/witness.cc); empty where the system does not
+    let a witness be."""
+    seen = {}
+    process = subprocess.Popen([str(WITNESS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield seen
+    finally:
+        out, _ = process.communicate(timeout=60)
+        if process.returncode == 0:
+            seen |= json.loads(out)
 
 
 def start_wire(mode, bootstrap, topic, **options):

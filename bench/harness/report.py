@@ -10,7 +10,7 @@ from peers.paths import samsa_bin
 
 from . import loads, plot
 from .nodes import COMMON, SYNCED
-from .row import ROWS, better_when_greater
+from .row import ROWS, better_when_greater, is_compared
 
 
 def figure(value):
@@ -27,7 +27,7 @@ def cell(values):
 
 def times_better(measure, ours, theirs):
     """How many times better ours is than theirs; None: not to be said."""
-    if not ours or not theirs:
+    if not ours or not theirs or not is_compared(measure):
         return None
     mine, other = statistics.median(ours), statistics.median(theirs)
     if mine <= 0 or other <= 0:
@@ -98,7 +98,7 @@ def write(found, rounds, out):
             f"{about['apache']}; librdkafka {about['librdkafka']}. {rounds} round{'s' if rounds > 1 else ''} in turn: median (least to most). "
             f"No sync but where the row says so.")
     if any(found.rows[name].stage.realtime for name in found.figures):
-        head += " In the rows of fairness brokers have real-time scheduling, and the quiet client goes before them."
+        head += " In the rows of fairness brokers have real-time scheduling, and the quiet client goes before them; stretches in which the machine stood are left out."
     if loads.realtime:
         head += " The machine did other work meanwhile: brokers and loads ran with real-time scheduling. Believe ratios and CPU time."
     text = f"{head}\n\n{table(found)}\n"

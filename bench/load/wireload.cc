@@ -11,8 +11,9 @@
 // partition (producers with keys); otherwise one batch, the partitions by turns. `rate`: requests per second over all connections, on a
 // timetable: a request that goes out late is counted from when it was due (coordinated omission). tail: one record a request on the
 // timetable; the latency is from due to arrival at a consumer.
-// Prints one line of JSON.
+// Prints one line of JSON. SIGTERM ends a load as if its time were over.
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -98,6 +99,8 @@ struct Tally {
   }
 };
 
+volatile std::sig_atomic_t told_to_end = 0;  // By SIGTERM: as if the time were over.
+
 class Load {
  public:
   Load(io::World world, const std::string& bootstrap, std::string topic, Options options)
@@ -150,7 +153,8 @@ class Load {
       group.spawn(run_consumer(connections[static_cast<size_t>(i)], std::move(offsets), split ? &tally_.records : nullptr, false));
     }
     co_await group.join();
-    if (!again_ && tally_.records < (split ? limit_records_ : limit_records_ * connections_)) tally_.error("only " + std::to_string(tally_.records) + " records came");
+    const bool all_came = tally_.records >= (split ? limit_records_ : limit_records_ * connections_);
+    if (!again_ && !all_came && !told_to_end) tally_.error("only " + std::to_string(tally_.records) + " records came");
     tally_.last = world_.loop.now_precise();
     tally_.print();
   }
@@ -298,14 +302,14 @@ class Load {
       co_await io::yield(world_.loop);
     }
   }
-  [[nodiscard]] bool over() const { return issued_ >= limit_records_ || world_.loop.now_precise() >= stop_at_; }
+  [[nodiscard]] bool over() const { return issued_ >= limit_records_ || told_to_end || world_.loop.now_precise() >= stop_at_; }
 
   Task<> run_producer(Producer& producer) {
     while (!over() && producer.connection->alive()) {
       MonoTime due = world_.loop.now_precise();
       if (interval_ > 0) {
         due = started_ + io::Duration(interval_ * timetable_++);
-        if (due >= stop_at_) co_return;
+        if (due >= stop_at_ || told_to_end) co_return;
         while (world_.loop.now_precise() < due) co_await io::yield(world_.loop);
       }
       co_await send(producer, due);
@@ -438,7 +442,7 @@ class Load {
   Task<> run_consumer(std::shared_ptr<Connection> connection, std::vector<int64_t> offsets, const int64_t* counter, bool timed) {
     int64_t own = 0;
     if (!counter) counter = &own;
-    while (*counter < limit_records_ && world_.loop.now_precise() < stop_at_ && !(timed && sent_all_ && received_ >= expected_)) {
+    while (*counter < limit_records_ && !told_to_end && world_.loop.now_precise() < stop_at_ && !(timed && sent_all_ && received_ >= expected_)) {
       protocol::FetchRequest request;
       request.max_wait_ms = 500;
       request.min_bytes = 1;
@@ -532,6 +536,7 @@ int main(int argc, char** argv) {
     options.given[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
   prctl(PR_SET_TIMERSLACK, 1000);
+  std::signal(SIGTERM, [](int) { told_to_end = 1; });
   io::real::RealNode node({.shards = 1});
   Load load(node.worlds()[0], argv[2], argv[3], std::move(options));
   node.run_until_done(run(load, argv[1]));

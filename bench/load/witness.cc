@@ -1,14 +1,14 @@
-// witness: says when the machine itself stood still. A virtual machine that has used what it may is stopped as a whole, and nothing that runs in it
-// can tell a request that waited for its broker from one that waited for the machine.
+// witness: says when nobody ran on this machine. A virtual machine that has used what it may is stopped as a whole, and who waits for a broker cannot
+// tell that from a broker that takes its time.
 //
-//   witness SECONDS
+//   witness    until standard input ends
 //
 // On each processor a thread that goes before all others sleeps half a millisecond at a time. Where all of them were woken late over the same time,
-// nobody ran. Prints one line of JSON: stood, the longest such time, and stood_in_all, their sum, in milliseconds. Needs the right to real-time
-// scheduling; without it a busy machine looks like one that stands, so it says so and ends with 1.
+// the machine stood; or, less often, all processors were in a long call of the system at once, which nobody may interrupt.
+// Prints one line of JSON, in milliseconds: stood, the longest such time, stood_in_all, their sum, and stolen, what the system counts as taken from it.
+// Without the right to real-time scheduling a busy machine would look like one that stands: then it says so and ends with 1.
 #include <pthread.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,7 +36,35 @@ int64_t now_ns() {
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
-bool go_first(size_t processor) {
+// Those that this process may use.
+std::vector<int> processors() {
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  std::vector<int> found;
+  if (sched_getaffinity(0, sizeof mine, &mine) != 0) return found;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &mine)) found.push_back(i);
+  }
+  return found;
+}
+
+// Milliseconds that a hypervisor has taken from all processors since the start of the machine; /proc/stat counts in hundredths of a second.
+double stolen_ms() {
+  long long user = 0, nice = 0, system = 0, idle = 0, waiting = 0, hard = 0, soft = 0, stolen = 0;
+  FILE* file = std::fopen("/proc/stat", "r");
+  if (file == nullptr) return 0;
+  const int read = std::fscanf(file, "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &user, &nice, &system, &idle, &waiting, &hard, &soft, &stolen);
+  std::fclose(file);
+  return read == 8 ? static_cast<double>(stolen) * 10 : 0;
+}
+
+void wait_for_the_end_of_input() {
+  char bytes[64];
+  while (::read(STDIN_FILENO, bytes, sizeof bytes) > 0) {
+  }
+}
+
+bool go_first(int processor) {
   cpu_set_t only;
   CPU_ZERO(&only);
   CPU_SET(processor, &only);
@@ -44,9 +72,9 @@ bool go_first(size_t processor) {
   return pthread_setaffinity_np(pthread_self(), sizeof only, &only) == 0 && pthread_setschedparam(pthread_self(), SCHED_FIFO, &first) == 0;
 }
 
-std::vector<Span> watch(int64_t until) {
+std::vector<Span> watch(const std::atomic<bool>& over) {
   std::vector<Span> late;
-  for (int64_t due = now_ns() + kStepNs; due < until; due = std::max(due + kStepNs, now_ns())) {
+  for (int64_t due = now_ns() + kStepNs; !over; due = std::max(due + kStepNs, now_ns())) {
     const timespec at{.tv_sec = due / 1'000'000'000, .tv_nsec = due % 1'000'000'000};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
     if (const int64_t woken = now_ns(); woken - due >= kLateNs) late.push_back({due, woken});
@@ -67,35 +95,40 @@ std::vector<Span> both(const std::vector<Span>& some, const std::vector<Span>& o
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  const double seconds = argc == 2 ? std::atof(argv[1]) : 0;
-  if (seconds <= 0) {
-    std::fprintf(stderr, "usage: witness SECONDS\n");
+int main(int argc, char**) {
+  if (argc != 1) {
+    std::fprintf(stderr, "usage: witness, until standard input ends\n");
     return 1;
   }
-  mlockall(MCL_CURRENT | MCL_FUTURE);
-  const int64_t until = now_ns() + static_cast<int64_t>(seconds * 1e9);
-  const auto processors = static_cast<size_t>(sysconf(_SC_NPROCESSORS_ONLN));
-  std::vector<std::vector<Span>> late(processors);
+  const double stolen_before = stolen_ms();
+  const std::vector<int> watched = processors();
+  std::vector<std::vector<Span>> late(watched.size());
   std::vector<std::thread> threads;
-  std::atomic<bool> first = true;
-  for (size_t i = 0; i < processors; ++i) {
+  std::atomic<bool> over = false;
+  std::atomic<bool> first = !watched.empty();
+  for (size_t i = 0; i < watched.size(); ++i) {
     threads.emplace_back([&, i] {
-      if (go_first(i)) late[i] = watch(until);
-      else first = false;
+      if (go_first(watched[i])) {
+        late[i] = watch(over);
+      } else {
+        first = false;
+      }
     });
   }
+  wait_for_the_end_of_input();
+  over = true;
   for (auto& thread : threads) thread.join();
   if (!first) {
     std::fprintf(stderr, "witness: the system does not let its threads go first\n");
     return 1;
   }
   std::vector<Span> stood = late[0];
-  for (size_t i = 1; i < processors; ++i) stood = both(stood, late[i]);
+  for (size_t i = 1; i < late.size(); ++i) stood = both(stood, late[i]);
   int64_t longest = 0, all = 0;
   for (const Span& span : stood) {
     longest = std::max(longest, span.to - span.from);
     all += span.to - span.from;
   }
-  std::printf("{\"stood\": %.3f, \"stood_in_all\": %.3f}\n", static_cast<double>(longest) / 1e6, static_cast<double>(all) / 1e6);
+  std::printf("{\"stood\": %.3f, \"stood_in_all\": %.3f, \"stolen\": %.0f}\n", static_cast<double>(longest) / 1e6, static_cast<double>(all) / 1e6,
+              stolen_ms() - stolen_before);
 }

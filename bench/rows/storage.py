@@ -1,9 +1,8 @@
 """The log on the disk: what appending and cold reading cost beside the plain bytes, compaction, recovery. `./dev bench storage`.
 
 "times plain" is the time for the records divided by that for a plain write, or sendfile, of the same bytes on the same file system: the best of
-three, measured right behind it when everything that had been written is on the disk. A cold read too is the best of three: the first after a write
-takes any reader longer. Cold: the files are synced and dropped from the page cache
-before.
+three, measured right behind it when everything that had been written is on the disk. Cold: the files are synced and dropped from the page cache
+before. A cold read, too, is the best of three: the first after a write takes any reader longer.
 """
 import os
 import re

@@ -4,7 +4,9 @@ from harness.row import percentiles, row, stage, together, volume
 
 BULK = dict(batch=131072)
 SECONDS = 3
-PIECES = 3  # How quickly a kernel moves bytes differs from connection to connection (who waits for whom), and a client alike: several are measured.
+# How quickly a kernel moves bytes differs from connection to connection (who waits for whom), how quickly librdkafka makes records from run to run:
+# a row is so many loads, each with connections of its own.
+PIECES = 3
 
 
 def produce(name, partitions=1, target=None, load="wire", **options):
@@ -16,13 +18,13 @@ def produce(name, partitions=1, target=None, load="wire", **options):
 
 
 def consume(name, records, partitions=1, target=None, load="wire", prepare=None, **options):
-    """Of a topic with so many records, which is read again and again."""
+    """Of a topic with so many records, which is read again and again; by clients, once a load."""
     @row(f"consume {name}", target=target or {})
     def _(side):
         topic = side.topic(partitions)
         side.wire("produce", topic, records=records, **BULK, **(prepare or {}))
         if load != "wire":
-            return volume(getattr(side, load)("consume", topic, records=records, **options))
+            return volume(together([getattr(side, load)("consume", topic, records=records, **options) for _ in range(PIECES if load == "rd" else 1)]))
         pieces = 1 if options.get("connections", 1) > 100 else PIECES
         return volume(together([side.wire("consume", topic, seconds=SECONDS / pieces, again=1, **options) for _ in range(pieces)]))
 

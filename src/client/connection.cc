@@ -117,37 +117,44 @@ io::Task<Result<size_t>> Connection::read_some(MutableBytes into) {
   co_return n;
 }
 
-io::Task<Result<Connection::Frame>> Connection::read_frame() {
-  const MutableBytes head = head_;
-  while (head_filled_ < kLengthBytes) {
-    const size_t room = after_large_ ? kLengthBytes - head_filled_ : kHeadBytes - head_filled_;
-    CO_TRY_ASSIGN(const size_t n, co_await read_some(head.subspan(head_filled_, room)));
-    head_filled_ += n;
+io::Task<Result<void>> Connection::fill_head() {
+  const size_t have = head_end_ - head_begin_;
+  if (head_begin_ > 0) {
+    std::copy(head_.data() + head_begin_, head_.data() + head_end_, head_.data());
+    io::this_work.copied_bytes += have;
+    head_begin_ = 0;
+    head_end_ = have;
   }
-  const auto announced = load_be<int32_t>(head.data());
+  const size_t room = after_large_ ? kLengthBytes - have : kHeadBytes - have;
+  CO_TRY_ASSIGN(const size_t n, co_await read_some(MutableBytes(head_).subspan(have, room)));
+  head_end_ += n;
+  co_return Result<void>{};
+}
+
+io::Task<Result<Connection::Frame>> Connection::read_frame() {
+  while (head_end_ - head_begin_ < kLengthBytes) CO_TRY(co_await fill_head());
+  const auto announced = load_be<int32_t>(head_.data() + head_begin_);
   if (announced < 4 || announced > kMaxFrameBytes) {
     co_return fail(ErrorCode::kNetworkException, fmt::format("{} sent a frame of {} bytes: not a Kafka broker", address_.to_string(), announced));
   }
+  head_begin_ += kLengthBytes;
   // Room for the next frame's length is offered too: a read that does not fill it has emptied the socket, and nobody has to ask again.
   const auto size = static_cast<size_t>(announced);
   Frame frame{std::make_shared_for_overwrite<uint8_t[]>(size + kLengthBytes), size};
   const MutableBytes into(frame.bytes.get(), size + kLengthBytes);
-  size_t filled = std::min(size, head_filled_ - kLengthBytes);
-  std::ranges::copy(head.subspan(kLengthBytes, filled), into.data());
+  size_t filled = std::min(size, head_end_ - head_begin_);
+  std::ranges::copy(MutableBytes(head_).subspan(head_begin_, filled), into.data());
   io::this_work.copied_bytes += filled;
+  head_begin_ += filled;
   after_large_ = size + kLengthBytes > kHeadBytes;
-  if (filled == size) {  // All of it; what follows goes to the front.
-    const size_t used = kLengthBytes + size;
-    std::copy(head.data() + used, head.data() + head_filled_, head.data());
-    head_filled_ -= used;
-    co_return frame;
-  }
+  if (filled == size) co_return frame;
   while (filled < size) {
     CO_TRY_ASSIGN(const size_t n, co_await read_some(into.subspan(filled)));
     filled += n;
   }
-  head_filled_ = filled - size;
-  std::ranges::copy(into.subspan(size, head_filled_), head.data());
+  head_begin_ = 0;
+  head_end_ = filled - size;
+  std::ranges::copy(into.subspan(size, head_end_), head_.data());
   co_return frame;
 }
 

@@ -104,6 +104,7 @@ class Connection {
   io::Task<Result<void>> send(const protocol::Encoder& frame, Waiting* waiting);
   static io::Task<> read_frames(std::shared_ptr<Connection> self);
   io::Task<Result<Frame>> read_frame();
+  io::Task<Result<void>> fill_head();
   io::Task<Result<size_t>> read_some(MutableBytes into);
   void fail_all(const Error& error);
 
@@ -118,7 +119,8 @@ class Connection {
   // next one is large as well, and goes where it stays.
   static constexpr size_t kHeadBytes = 2048, kLengthBytes = 4;
   std::array<uint8_t, kHeadBytes> head_;
-  size_t head_filled_ = 0;
+  size_t head_begin_ = 0;  // What is there and not cut off yet: [head_begin_, head_end_).
+  size_t head_end_ = 0;
   bool after_large_ = false;
   bool closed_ = false;
   Error closed_why_;

@@ -101,7 +101,7 @@ class Pieces : public testing::TestWithParam<size_t> {};
 
 // Small and large answers behind each other, as many as the peer has: none takes what is another's.
 TEST_P(Pieces, AreCutIntoAnswers) {
-  const std::vector<size_t> sizes{1, 20, 2000, 2048, 30'000, 3, 5, 30'000, 30'000, 2005, 2006, 2007, 2008, 2009, 2010, 2030, 0, 2047, 7};
+  const std::vector<size_t> sizes{1, 20, 2000, 2048, 30'000, 3, 5, 30'000, 30'000, 2017, 2018, 2019, 2020, 2021, 2022, 2023, 2024, 0, 2047, 7};
   io::sim::SimWorld sim(1);
   auto& here = sim.add_node("here");
   auto& there = sim.add_node("there");
@@ -119,6 +119,36 @@ TEST_P(Pieces, AreCutIntoAnswers) {
   EXPECT_EQ(right, sizes.size());
 }
 
+// What a stranger sends who is asked for the versions, and then closes; and whether the client says so.
+class Stranger : public testing::TestWithParam<Buffer> {};
+
+TEST_P(Stranger, IsAnErrorOfTheNetwork) {
+  io::sim::SimWorld sim(1);
+  auto& here = sim.add_node("here");
+  auto& there = sim.add_node("there");
+  const io::World world = here.worlds()[0];
+  io::spawn(there.worlds()[0].loop, [](io::World world, Buffer words) -> io::Task<> {
+    auto listener = world.network.listen({"", kPort});
+    EXPECT_TRUE(listener);
+    auto accepted = co_await (*listener)->accept();
+    EXPECT_TRUE(accepted);
+    auto stream = world.network.attach(std::move(*accepted));
+    const io::Chunk chunk{.memory = words};
+    EXPECT_TRUE(co_await stream->write({&chunk, 1}));
+    co_await io::sleep_for(world.loop, 1s);
+  }(there.worlds()[0], GetParam()));
+  Error error;
+  ASSERT_TRUE(sim.run_task(world.loop, [](io::World world, Error& error) -> io::Task<> {
+    const auto connection = co_await Connection::open(world, {"there", kPort}, {});
+    EXPECT_FALSE(connection);
+    if (!connection) error = connection.error();
+  }(world, error), 10s));  // Less than the request timeout: nobody waits for it.
+  EXPECT_EQ(error.code, ErrorCode::kNetworkException) << error.message;
+}
+
+INSTANTIATE_TEST_SUITE_P(Connection, Stranger,
+                         testing::Values(Buffer{}, Buffer{0, 0}, Buffer{0, 0, 0, 3, 1, 2, 3}, Buffer{0x80, 0, 0, 0}, Buffer{0x20, 0, 0, 1},
+                                         Buffer{0, 0, 0, 8, 0, 0, 0}, Buffer{0, 0, 0, 8, 0, 0, 0, 99, 0, 0, 0, 0}, Buffer{0, 1, 0, 0, 7, 7, 7}));
 INSTANTIATE_TEST_SUITE_P(Connection, Pieces, testing::Values(1, 3, 4, 5, 100, 2047, 2048, 2049, 2052, 40'000, 1'000'000));
 
 }  // namespace

@@ -224,7 +224,51 @@ Result<bool> RecordReader::next(Record& into) {
   return true;
 }
 
+namespace {
+
+// A number of one or two bytes; false: it has more.
+[[gnu::always_inline]] inline bool read_short(const uint8_t*& at, uint32_t& into) {
+  const uint32_t first = *at++;
+  into = first;
+  if (first < 0x80) return true;
+  const uint32_t second = *at++;
+  into = (first & 0x7f) | second << 7;
+  return second < 0x80;
+}
+
+// Nearly every record: its numbers have one or two bytes each, and it has no headers. So few looks for the end are enough, as what is read between two
+// of them is short, and at the last one everything must have ended where the record does. Gives 0 for any other record, and for a broken one.
+size_t sketch_plain_record(Bytes from, RecordSketch& into) {
+  constexpr size_t kShort = 2;
+  constexpr size_t kBeforeKey = 4 * kShort + 1;  // Length, attributes, time, offset, the key's length.
+  constexpr size_t kAfterKey = kShort + 1;       // The value's length and, behind the value, the number of headers.
+  const uint8_t* at = from.data();
+  if (from.size() < kBeforeKey + kAfterKey) return 0;
+  uint32_t size = 0, time = 0, offset = 0, length = 0;
+  if (!read_short(at, size)) return 0;
+  const uint8_t* const body = at;
+  into.attributes = static_cast<int8_t>(*at++);
+  if (!read_short(at, time) || !read_short(at, offset) || !read_short(at, length)) return 0;
+  const int32_t key = unzigzag32(length);
+  if (key > 0) {
+    if (from.data() + from.size() - at < static_cast<std::ptrdiff_t>(key + kAfterKey)) return 0;
+    at += key;
+  }
+  if (!read_short(at, length)) return 0;
+  const int32_t value = unzigzag32(length);
+  const int32_t left = unzigzag32(size) - static_cast<int32_t>(at - body);  // For value and headers.
+  if (left != std::max(value, 0) + 1 || left > from.data() + from.size() - at || at[left - 1] != 0) return 0;
+  into.timestamp_delta = unzigzag32(time);
+  into.offset_delta = unzigzag32(offset);
+  into.has_key = key >= 0;
+  into.size = static_cast<size_t>(at + left - from.data());
+  return into.size;
+}
+
+}  // namespace
+
 size_t sketch_record(Bytes from, RecordSketch& into) {
+  if (const size_t plain = sketch_plain_record(from, into); plain != 0) [[likely]] return plain;
   Cursor cursor(from);
   int32_t size = 0;
   int32_t offset_delta = 0;

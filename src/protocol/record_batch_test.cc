@@ -192,6 +192,65 @@ TEST(RecordBatch, SketchAgreesWithReader) {
   EXPECT_TRUE(rest.empty());
 }
 
+// Both walk over the records as far as they go; what one takes for broken the other does.
+void expect_same_walk(const Buffer& batch) {
+  Scratch scratch;
+  auto reader = RecordReader::open(view_of(batch), scratch).value();
+  Bytes rest = view_of(batch).payload();
+  Record record;
+  while (true) {
+    const auto more = reader.next(record);
+    if (more && !*more) return;
+    RecordSketch sketch;
+    const size_t size = sketch_record(rest, sketch);
+    if (!more && reader.read_count() == view_of(batch).record_count()) return;  // Only bytes that are left over.
+    ASSERT_EQ(size, more ? record.size : 0);
+    if (!more) return;
+    ASSERT_EQ(sketch.size, size);
+    ASSERT_EQ(sketch.offset_delta, record.offset);
+    ASSERT_EQ(kNow + sketch.timestamp_delta, record.timestamp);
+    ASSERT_EQ(sketch.has_key, record.key.has_value());
+    rest = rest.subspan(size);
+  }
+}
+
+// Numbers of one, two and more bytes, without key, value or either, with headers; and every such batch with one byte changed.
+TEST(RecordBatch, SketchAgreesWithReaderOnAnyBytes) {
+  const std::string text(9000, 'x');
+  const auto piece = [&](size_t bytes) { return as_bytes(std::string_view(text).substr(0, bytes)); };
+  const HeaderView headers[] = {{"h", piece(2)}, {"", std::nullopt}};
+  const std::vector<std::vector<std::optional<Bytes>>> shapes{
+      {piece(1), piece(3)}, {std::nullopt, piece(0)}, {std::nullopt, std::nullopt}, {piece(0), piece(70)}, {piece(63), piece(64)}, {piece(64), std::nullopt}};
+  for (const int64_t step : {0, 1, 100, 9000, 3'000'000}) {
+    for (const auto& shape : shapes) {
+      for (const bool with_headers : {false, true}) {
+        RecordBatchBuilder builder({});
+        for (const Offset offset : {0, 1, 63, 64, 8191, 8192}) {
+          builder.append_at(offset, kNow + offset * step, shape[0], shape[1], with_headers ? std::span(headers) : std::span<const HeaderView>());
+        }
+        const Buffer good = builder.build().value();
+        expect_same_walk(good);
+        Buffer bad = good;
+        for (size_t at = kBatchHeaderSize; at < std::min<size_t>(good.size(), 400); ++at) {
+          for (const int value : {0, 1, 2, 3, 20, 0x7e, 0x7f, 0x80, 0x81, 0xfe, 0xff}) {
+            bad[at] = static_cast<uint8_t>(value);
+            expect_same_walk(bad);
+          }
+          bad[at] = good[at];
+        }
+        for (size_t cut = kBatchHeaderSize; cut < std::min<size_t>(good.size(), 200); ++cut) {
+          Buffer shorter(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(cut));
+          store_be<int32_t>(shorter.data() + 8, static_cast<int32_t>(cut - kBatchOverhead));
+          expect_same_walk(shorter);
+        }
+      }
+    }
+  }
+  RecordBatchBuilder large({});
+  for (const size_t bytes : {8190, 8191, 8192, 9000}) large.append(kNow, piece(bytes), piece(bytes));
+  expect_same_walk(large.build().value());
+}
+
 TEST(Produce, GoodBatchIsPreparedWhereItLies) {
   for (const Codec codec : {Codec::kNone, Codec::kGzip, Codec::kSnappy, Codec::kLz4, Codec::kZstd}) {
     Buffer batch = simple_batch(10, codec);

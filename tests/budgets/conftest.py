@@ -1,4 +1,4 @@
-"""A node of two shards, and what its own counters say that some work cost."""
+"""A node of two shards, a pair of nodes, and what their own counters say that some work cost."""
 
 import base64
 import subprocess

@@ -74,7 +74,7 @@ def test_produce_compressed(node, connection, near_and_far, codec):
     request = wire.produce(TOPIC, near_and_far[0], wire.compressed_batch(codec, 50, 1000))
     produce_many(connection, request, WARM)
     cost = node.cost(lambda: produce_many(connection, request, MANY), MANY)
-    check(cost, f"produce of {codec}", system_calls=5 + NOISE * 3, allocations=PRODUCE_ALLOCATIONS + 1, allocator_calls=NOISE, copied_bytes=NOISE * 10,
+    check(cost, f"produce of {codec}", system_calls=4 + NOISE * 3, allocations=PRODUCE_ALLOCATIONS + 1, allocator_calls=NOISE, copied_bytes=NOISE * 10,
           shard_messages=NOISE)
 
 
@@ -99,19 +99,19 @@ def test_produce_keyed(node, connection):
     request = wire.produce_to(TOPIC, {partition: wire.record_batch(100) for partition in range(PARTITIONS)})
     produce_many(connection, request, WARM)
     cost = node.cost(lambda: produce_many(connection, request, MANY), MANY)
-    check(cost, "keyed produce", system_calls=PARTITIONS + 7 + NOISE * 3, allocations=4 * PARTITIONS, allocator_calls=NOISE, copied_bytes=NOISE * 10,
+    check(cost, "keyed produce", system_calls=PARTITIONS + 7 + NOISE * 3, allocations=PRODUCE_ALLOCATIONS + PARTITIONS, allocator_calls=NOISE, copied_bytes=NOISE * 10,
           shard_messages=2 + NOISE)
 
 
 @pytest.mark.parametrize("value_bytes, leads_calls, follows_calls, copies", [(100, 8, 4, 1), (40_000, 12, 6, 0)])
 def test_produce_to_leader_and_follower(leader_and_follower, value_bytes, leads_calls, follows_calls, copies):
     """A follower's fetch costs its leader what a consumer's does; the follower receives, writes and asks for more. What is larger than 16 KiB is copied on
-    neither side, and received into memory of its own."""
+    neither side, and received into memory of its own; it may come in two parts, with a poll between them."""
     request = wire.produce(TOPIC, 0, wire.record_batch(value_bytes))
     with leader_and_follower[0].connection(timeout=60) as connection:
         produce_many(connection, request, WARM)
         leads, follows = costs(leader_and_follower, lambda: produce_many(connection, request, MANY), MANY)
-    limits = {"copied_bytes": copies * (value_bytes + 200) + NOISE * 10, "shard_messages": NOISE}
+    limits = {"copied_bytes": copies * (value_bytes + 200) + 10, "shard_messages": NOISE}  # 10: of the metadata log, which both have too.
     check(leads, f"produce of {value_bytes} bytes with a follower, the leader", system_calls=leads_calls + NOISE * 3,
           allocations=PRODUCE_ALLOCATIONS + FETCH_ALLOCATIONS, allocator_calls=NOISE, **limits)
     check(follows, f"produce of {value_bytes} bytes with a follower, the follower", system_calls=follows_calls + NOISE * 3, allocations=13 + NOISE,

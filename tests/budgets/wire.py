@@ -1,4 +1,4 @@
-"""The two hot requests by hand, so that each costs the node the same every time."""
+"""The hot requests by hand, so that each costs the node the same every time."""
 
 import struct
 
