@@ -47,15 +47,18 @@ def wire(mode, bootstrap, topic, **options):
 @contextlib.contextmanager
 def witnessed():
     """Gives a dict that has, at the end, for how many milliseconds the machine stood meanwhile (bench/load/witness.cc); empty where the system does not
-    let a witness be."""
+    let a witness go first."""
     seen = {}
-    process = subprocess.Popen([str(WITNESS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen([str(WITNESS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
+        process.stdout.readline()  # It watches from here on.
         yield seen
-    finally:
         out, _ = process.communicate(timeout=60)
         if process.returncode == 0:
             seen |= json.loads(out)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def start_wire(mode, bootstrap, topic, **options):

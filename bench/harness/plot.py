@@ -7,7 +7,7 @@ import math
 import statistics
 from html import escape
 
-from .row import better_when_greater
+from .row import better_when_greater, is_compared
 
 OURS, THEIRS, INK, GRID, PAPER = "#1f6feb", "#d9480f", "#1f2328", "#d0d7de", "#ffffff"
 FONT = 'font-family="DejaVu Sans, Helvetica, Arial, sans-serif"'
@@ -55,7 +55,7 @@ def ratios(found):
         if "samsa" not in kinds or "apache" not in kinds:
             continue
         main = found.rows[name].main
-        lines += sorted((line for measure in ([main] if main else [next(iter(kinds["samsa"])), "MB/s"]) if (line := ratio(name, kinds, measure))),
+        lines += sorted((line for measure in ([main] if main else [next(filter(is_compared, kinds["samsa"]), ""), "MB/s"]) if (line := ratio(name, kinds, measure))),
                         key=lambda line: line[3])[:1]
     return lines
 

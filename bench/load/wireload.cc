@@ -11,8 +11,9 @@
 // partition (producers with keys); otherwise one batch, the partitions by turns. `rate`: requests per second over all connections, on a
 // timetable: a request that goes out late is counted from when it was due (coordinated omission). tail: one record a request on the
 // timetable; the latency is from due to arrival at a consumer.
-// Prints one line of JSON. SIGTERM ends a load as if its time were over.
+// Prints one line of JSON. SIGTERM ends produce and consume as if their time were over.
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -99,7 +100,7 @@ struct Tally {
   }
 };
 
-volatile std::sig_atomic_t told_to_end = 0;  // By SIGTERM: as if the time were over.
+std::atomic<bool> told_to_end = false;  // By SIGTERM: as if the time were over.
 
 class Load {
  public:
@@ -536,8 +537,12 @@ int main(int argc, char** argv) {
     options.given[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
   prctl(PR_SET_TIMERSLACK, 1000);
-  std::signal(SIGTERM, [](int) { told_to_end = 1; });
+  const std::string mode = argv[1];
+  struct sigaction once {};
+  once.sa_handler = [](int) { told_to_end = true; };
+  once.sa_flags = static_cast<int>(SA_RESETHAND);  // A second one ends the program.
+  if (mode == "produce" || mode == "consume") sigaction(SIGTERM, &once, nullptr);
   io::real::RealNode node({.shards = 1});
   Load load(node.worlds()[0], argv[2], argv[3], std::move(options));
-  node.run_until_done(run(load, argv[1]));
+  node.run_until_done(run(load, mode));
 }

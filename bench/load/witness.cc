@@ -1,10 +1,11 @@
 // witness: says when nobody ran on this machine. A virtual machine that has used what it may is stopped as a whole, and who waits for a broker cannot
 // tell that from a broker that takes its time.
 //
-//   witness    until standard input ends
+//   witness    says "ready" and watches until standard input ends
 //
 // On each processor a thread that goes before all others sleeps half a millisecond at a time. Where all of them were woken late over the same time,
-// the machine stood; or, less often, all processors were in a long call of the system at once, which nobody may interrupt.
+// the machine stood; or, less often, all processors were in a long call of the system at once, which nobody may interrupt, or the system gave ordinary
+// threads the time that it keeps for them (sched_rt_runtime_us).
 // Prints one line of JSON, in milliseconds: stood, the longest such time, stood_in_all, their sum, and stolen, what the system counts as taken from it.
 // Without the right to real-time scheduling a busy machine would look like one that stands: then it says so and ends with 1.
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <latch>
 #include <thread>
 #include <vector>
 
@@ -106,16 +108,19 @@ int main(int argc, char**) {
   std::vector<std::thread> threads;
   std::atomic<bool> over = false;
   std::atomic<bool> first = !watched.empty();
+  std::latch asked(static_cast<std::ptrdiff_t>(watched.size()));
   for (size_t i = 0; i < watched.size(); ++i) {
     threads.emplace_back([&, i] {
-      if (go_first(watched[i])) {
-        late[i] = watch(over);
-      } else {
-        first = false;
-      }
+      const bool goes_first = go_first(watched[i]);
+      if (!goes_first) first = false;
+      asked.count_down();
+      if (goes_first) late[i] = watch(over);
     });
   }
-  wait_for_the_end_of_input();
+  asked.wait();
+  if (first) std::puts("ready");
+  std::fflush(stdout);
+  if (first) wait_for_the_end_of_input();
   over = true;
   for (auto& thread : threads) thread.join();
   if (!first) {

@@ -6,7 +6,6 @@ stretch in which the machine stood is measured again; of the others the middle o
 import contextlib
 import os
 import statistics
-import sys
 import time
 
 from harness import loads
@@ -21,14 +20,14 @@ QUIET = {"rate": 200, "batch": 1, "size": 100, "acks": -1}
 
 
 def stretch(side, topic):
-    """(milliseconds that the machine stood at a time, the p99 of a client that never waits for a processor, as if it had a machine of its own)"""
+    """(milliseconds that the machine stood at a time, None where nobody saw it; the p99 of a client that never waits for a processor, as if it had a machine of its own)"""
     loads.rank = 3
     try:
         with loads.witnessed() as seen:
             p99 = side.wire("produce", topic, seconds=SECONDS, **QUIET)["p99"]
     finally:
         loads.rank = 1
-    return seen.get("stood", 0), p99
+    return seen.get("stood"), p99
 
 
 def stretch_beside(side, topic, command, *arguments, **options):
@@ -50,15 +49,24 @@ def stretch_beside(side, topic, command, *arguments, **options):
         other.wait()
 
 
-def middle(measure):
-    """The middle p99 of the stretches in which the machine stood least, and how many were left out because it stood."""
-    found = []
-    while len(found) < MOST and sum(stood < STOOD for stood, _ in found) < STRETCHES:
-        found.append(measure())
-    counted = sorted(found)[:STRETCHES]
-    if counted[-1][0] >= STOOD:
-        print(f"    the machine stood {counted[-1][0]} ms in a stretch that counts", file=sys.stderr, flush=True)
-    return statistics.median(p99 for _, p99 in counted), len(found) - len(counted)
+class Stretches:
+    """What is measured, as long as needed for so many stretches in which the machine did not stand."""
+
+    def __init__(self, measure):
+        self.found = []
+        while len(self.found) < MOST and sum((stood or 0) < STOOD for stood, _ in self.found) < STRETCHES:
+            self.found.append(measure())
+        self.found.sort(key=lambda found: found[0] or 0)
+        self.counted = self.found[:STRETCHES]
+        self.p99 = statistics.median(p99 for _, p99 in self.counted)
+
+
+def of_the_machine(*stretches):
+    """How many were left out because it stood, and how long it stood at most in those that count."""
+    stood = [stood for each in stretches for stood, _ in each.counted]
+    if None in stood:
+        return {}
+    return {"(stretches left out)": sum(len(each.found) - len(each.counted) for each in stretches), "(in the others the machine stood, ms)": max(stood)}
 
 
 def beside(name, command, prepare, before=lambda side, topic: None, **options):
@@ -72,9 +80,8 @@ def beside(name, command, prepare, before=lambda side, topic: None, **options):
             return stretch_beside(side, topic, command, side.bootstrap, others, **options)
 
         side.wire("produce", topic, seconds=SECONDS, **QUIET)  # Warm.
-        alone, _ = middle(lambda: stretch(side, topic))
-        busy, left_out = middle(measure)
-        return {"times its p99 alone": busy / alone, "p99 ms alone": alone, "p99 ms beside": busy, "(stretches left out)": left_out}
+        alone, busy = Stretches(lambda: stretch(side, topic)), Stretches(measure)
+        return {"times its p99 alone": busy.p99 / alone.p99, "p99 ms alone": alone.p99, "p99 ms beside": busy.p99} | of_the_machine(alone, busy)
 
 
 def cold_topic(side):
@@ -88,7 +95,7 @@ def compacted_topic(side):
 
 
 def large_flood(side):
-    """So many bytes as a disk has room for: what is older goes."""
+    """Keeps about 5 GB, as a disk has room for no more: what is older is removed meanwhile."""
     return side.topic(4, retention_bytes=1_000_000_000, segment_bytes=250_000_000)
 
 

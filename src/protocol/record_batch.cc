@@ -247,7 +247,7 @@ size_t sketch_plain_record(Bytes from, RecordSketch& into) {
   uint32_t size = 0, time = 0, offset = 0, length = 0;
   if (!read_short(at, size)) return 0;
   const uint8_t* const body = at;
-  into.attributes = static_cast<int8_t>(*at++);
+  ++at;  // Attributes: none are defined.
   if (!read_short(at, time) || !read_short(at, offset) || !read_short(at, length)) return 0;
   const int32_t key = unzigzag32(length);
   if (key > 0) {
@@ -271,9 +271,10 @@ size_t sketch_record(Bytes from, RecordSketch& into) {
   if (const size_t plain = sketch_plain_record(from, into); plain != 0) [[likely]] return plain;
   Cursor cursor(from);
   int32_t size = 0;
+  int8_t attributes = 0;
   int32_t offset_delta = 0;
   int32_t length = 0;
-  if (!cursor.varint(size) || !cursor.narrow(size) || !cursor.byte(into.attributes) || !cursor.varlong(into.timestamp_delta) ||
+  if (!cursor.varint(size) || !cursor.narrow(size) || !cursor.byte(attributes) || !cursor.varlong(into.timestamp_delta) ||
       !cursor.varint(offset_delta) || !cursor.varint(length) || !cursor.skip(length)) {
     return 0;
   }

@@ -160,7 +160,6 @@ class RecordReader {
 struct RecordSketch {
   int64_t offset_delta = 0;
   int64_t timestamp_delta = 0;
-  int8_t attributes = 0;
   bool has_key = false;
   size_t size = 0;  // Bytes, with the length field.
 };

@@ -214,7 +214,27 @@ void expect_same_walk(const Buffer& batch) {
   }
 }
 
-// Numbers of one, two and more bytes, without key, value or either, with headers; and every such batch with one byte changed.
+// The batch, and what it becomes with a byte changed or its end cut off; the first bytes only, and the values at which a number changes its size.
+void expect_same_walk_of_all_like(const Buffer& good) {
+  expect_same_walk(good);
+  Buffer bad = good;
+  for (size_t at = kBatchHeaderSize; at < std::min<size_t>(good.size(), 400); ++at) {
+    for (const int value : {0, 1, 2, 3, 20, 0x7e, 0x7f, 0x80, 0x81, 0xfe, 0xff}) {
+      SCOPED_TRACE(testing::Message() << "byte " << at << " is " << value);
+      bad[at] = static_cast<uint8_t>(value);
+      expect_same_walk(bad);
+    }
+    bad[at] = good[at];
+  }
+  for (size_t cut = kBatchHeaderSize; cut < std::min<size_t>(good.size(), 200); ++cut) {
+    SCOPED_TRACE(testing::Message() << "cut at " << cut);
+    Buffer shorter(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(cut));
+    store_be<int32_t>(shorter.data() + 8, static_cast<int32_t>(cut - kBatchOverhead));
+    expect_same_walk(shorter);
+  }
+}
+
+// Numbers of one, two and more bytes, without key, value or either, with headers.
 TEST(RecordBatch, SketchAgreesWithReaderOnAnyBytes) {
   const std::string text(9000, 'x');
   const auto piece = [&](size_t bytes) { return as_bytes(std::string_view(text).substr(0, bytes)); };
@@ -222,26 +242,16 @@ TEST(RecordBatch, SketchAgreesWithReaderOnAnyBytes) {
   const std::vector<std::vector<std::optional<Bytes>>> shapes{
       {piece(1), piece(3)}, {std::nullopt, piece(0)}, {std::nullopt, std::nullopt}, {piece(0), piece(70)}, {piece(63), piece(64)}, {piece(64), std::nullopt}};
   for (const int64_t step : {0, 1, 100, 9000, 3'000'000}) {
-    for (const auto& shape : shapes) {
+    for (size_t shape = 0; shape < shapes.size(); ++shape) {
       for (const bool with_headers : {false, true}) {
-        RecordBatchBuilder builder({});
-        for (const Offset offset : {0, 1, 63, 64, 8191, 8192}) {
-          builder.append_at(offset, kNow + offset * step, shape[0], shape[1], with_headers ? std::span(headers) : std::span<const HeaderView>());
-        }
-        const Buffer good = builder.build().value();
-        expect_same_walk(good);
-        Buffer bad = good;
-        for (size_t at = kBatchHeaderSize; at < std::min<size_t>(good.size(), 400); ++at) {
-          for (const int value : {0, 1, 2, 3, 20, 0x7e, 0x7f, 0x80, 0x81, 0xfe, 0xff}) {
-            bad[at] = static_cast<uint8_t>(value);
-            expect_same_walk(bad);
+        for (const Offset last : {8191, 8192}) {
+          SCOPED_TRACE(testing::Message() << "step " << step << ", shape " << shape << ", headers " << with_headers << ", last " << last);
+          RecordBatchBuilder builder({});
+          for (const Offset offset : {Offset{0}, Offset{1}, Offset{63}, Offset{64}, last}) {
+            builder.append_at(offset, kNow + offset * step, shapes[shape][0], shapes[shape][1],
+                              with_headers ? std::span(headers) : std::span<const HeaderView>());
           }
-          bad[at] = good[at];
-        }
-        for (size_t cut = kBatchHeaderSize; cut < std::min<size_t>(good.size(), 200); ++cut) {
-          Buffer shorter(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(cut));
-          store_be<int32_t>(shorter.data() + 8, static_cast<int32_t>(cut - kBatchOverhead));
-          expect_same_walk(shorter);
+          expect_same_walk_of_all_like(builder.build().value());
         }
       }
     }
@@ -249,6 +259,33 @@ TEST(RecordBatch, SketchAgreesWithReaderOnAnyBytes) {
   RecordBatchBuilder large({});
   for (const size_t bytes : {8190, 8191, 8192, 9000}) large.append(kNow, piece(bytes), piece(bytes));
   expect_same_walk(large.build().value());
+}
+
+// Numbers that take more bytes than they need: as good as others, wherever they stand.
+TEST(RecordBatch, SketchAgreesWithReaderOnLongNumbers) {
+  const std::vector<uint8_t> numbers[] = {{0}, {0}, {4}, {2}};  // Time, offset, the key's length, the value's, zigzag; the key "kk", the value "v".
+  for (int longer = 0; longer < 32; ++longer) {
+    const auto put = [&](Buffer& to, int which) {
+      to.push_back(numbers[which][0]);
+      if (longer & 1 << which) {
+        to.back() |= 0x80;
+        to.push_back(0);
+      }
+    };
+    Buffer record{0};
+    put(record, 0);
+    put(record, 1);
+    put(record, 2);
+    append(record, as_bytes("kk"));
+    put(record, 3);
+    append(record, as_bytes("v"));
+    append(record, longer & 16 ? Buffer{0x80, 0} : Buffer{0});
+    record.insert(record.begin(), static_cast<uint8_t>(record.size() * 2));
+    RecordSketch sketch;
+    EXPECT_EQ(sketch_record(record, sketch), record.size()) << longer;
+    EXPECT_TRUE(sketch.has_key);
+    EXPECT_EQ(sketch_record(Bytes(record).first(record.size() - 1), sketch), 0) << longer;
+  }
 }
 
 TEST(Produce, GoodBatchIsPreparedWhereItLies) {
