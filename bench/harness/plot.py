@@ -55,8 +55,8 @@ def ratios(found):
         if "samsa" not in kinds or "apache" not in kinds:
             continue
         main = found.rows[name].main
-        lines += sorted((line for measure in ([main] if main else [next(filter(is_compared, kinds["samsa"]), ""), "MB/s"]) if (line := ratio(name, kinds, measure))),
-                        key=lambda line: line[3])[:1]
+        measures = [main] if main else [next(filter(is_compared, kinds["samsa"]), ""), "MB/s"]
+        lines += sorted((line for measure in measures if (line := ratio(name, kinds, measure))), key=lambda line: line[3])[:1]
     return lines
 
 

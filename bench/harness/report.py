@@ -98,7 +98,8 @@ def write(found, rounds, out):
             f"{about['apache']}; librdkafka {about['librdkafka']}. {rounds} round{'s' if rounds > 1 else ''} in turn: median (least to most). "
             f"No sync but where the row says so.")
     if any(found.rows[name].stage.realtime for name in found.figures):
-        head += " In the rows of fairness brokers have real-time scheduling, and the quiet client goes before them; stretches in which the machine stood are left out where others are to be had."
+        head += (" In the rows of fairness brokers have real-time scheduling, and the quiet client goes before them; stretches in which the "
+                 "machine stood are left out where others are to be had.")
     if loads.realtime:
         head += " The machine did other work meanwhile: brokers and loads ran with real-time scheduling. Believe ratios and CPU time."
     text = f"{head}\n\n{table(found)}\n"

@@ -5,8 +5,7 @@
         return volume(side.wire("produce", side.topic(), records=200_000, acks=1))
 
 The unit says which way is better: a measure that ends in "/s" is better when greater, every other when less; one in brackets says something of the
-machine and is not compared. Rows with the same `stage` run
-on the same pair of brokers. `stage=stage(alone=True)`: the row starts and ends brokers itself and gets a side that is not started; `realtime`:
+machine and is not compared. Rows with the same `stage` run on the same pair of brokers. `stage=stage(alone=True)`: the row starts and ends brokers itself and gets a side that is not started; `realtime`:
 brokers and loads run with real-time scheduling, as if what else the machine does were done elsewhere; `files`: the row makes very many files.
 A file system may look for a minute at each file that was removed before it makes another (ext4 without a journal): such rows come first, and
 what they leave is removed after the last row.

@@ -303,7 +303,8 @@ class Load {
       co_await io::yield(world_.loop);
     }
   }
-  [[nodiscard]] bool over() const { return issued_ >= limit_records_ || told_to_end || world_.loop.now_precise() >= stop_at_; }
+  [[nodiscard]] bool time_is_up() const { return told_to_end || world_.loop.now_precise() >= stop_at_; }
+  [[nodiscard]] bool over() const { return issued_ >= limit_records_ || time_is_up(); }
 
   Task<> run_producer(Producer& producer) {
     while (!over() && producer.connection->alive()) {
@@ -443,7 +444,7 @@ class Load {
   Task<> run_consumer(std::shared_ptr<Connection> connection, std::vector<int64_t> offsets, const int64_t* counter, bool timed) {
     int64_t own = 0;
     if (!counter) counter = &own;
-    while (*counter < limit_records_ && !told_to_end && world_.loop.now_precise() < stop_at_ && !(timed && sent_all_ && received_ >= expected_)) {
+    while (*counter < limit_records_ && !time_is_up() && !(timed && sent_all_ && received_ >= expected_)) {
       protocol::FetchRequest request;
       request.max_wait_ms = 500;
       request.min_bytes = 1;

@@ -6,7 +6,7 @@
 // On each processor a thread that goes before all others sleeps half a millisecond at a time. Where all of them were woken late over the same time,
 // the machine stood; or, less often, all processors were in a long call of the system at once, which nobody may interrupt, or the system gave ordinary
 // threads the time that it keeps for them (sched_rt_runtime_us).
-// Prints one line of JSON, in milliseconds: stood, the longest such time, stood_in_all, their sum, and stolen, what the system counts as taken from it.
+// Prints one line of JSON: stood, the longest such time in milliseconds.
 // Without the right to real-time scheduling a busy machine would look like one that stands: then it says so and ends with 1.
 #include <pthread.h>
 #include <sched.h>
@@ -48,16 +48,6 @@ std::vector<int> processors() {
     if (CPU_ISSET(i, &mine)) found.push_back(i);
   }
   return found;
-}
-
-// Milliseconds that a hypervisor has taken from all processors since the start of the machine; /proc/stat counts in hundredths of a second.
-double stolen_ms() {
-  long long user = 0, nice = 0, system = 0, idle = 0, waiting = 0, hard = 0, soft = 0, stolen = 0;
-  FILE* file = std::fopen("/proc/stat", "r");
-  if (file == nullptr) return 0;
-  const int read = std::fscanf(file, "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &user, &nice, &system, &idle, &waiting, &hard, &soft, &stolen);
-  std::fclose(file);
-  return read == 8 ? static_cast<double>(stolen) * 10 : 0;
 }
 
 void wait_for_the_end_of_input() {
@@ -102,7 +92,6 @@ int main(int argc, char**) {
     std::fprintf(stderr, "usage: witness, until standard input ends\n");
     return 1;
   }
-  const double stolen_before = stolen_ms();
   const std::vector<int> watched = processors();
   std::vector<std::vector<Span>> late(watched.size());
   std::vector<std::thread> threads;
@@ -129,11 +118,7 @@ int main(int argc, char**) {
   }
   std::vector<Span> stood = late[0];
   for (size_t i = 1; i < late.size(); ++i) stood = both(stood, late[i]);
-  int64_t longest = 0, all = 0;
-  for (const Span& span : stood) {
-    longest = std::max(longest, span.to - span.from);
-    all += span.to - span.from;
-  }
-  std::printf("{\"stood\": %.3f, \"stood_in_all\": %.3f, \"stolen\": %.0f}\n", static_cast<double>(longest) / 1e6, static_cast<double>(all) / 1e6,
-              stolen_ms() - stolen_before);
+  int64_t longest = 0;
+  for (const Span& span : stood) longest = std::max(longest, span.to - span.from);
+  std::printf("{\"stood\": %.3f}\n", static_cast<double>(longest) / 1e6);
 }

@@ -70,7 +70,7 @@ def test_pipelined_produce(node, connection, near_and_far):
 
 @pytest.mark.parametrize("codec", wire.CODECS)
 def test_produce_compressed(node, connection, near_and_far, codec):
-    """As without: what is looked at is inflated piece by piece, in memory that the shard keeps."""
+    """As without: what is looked at is inflated into memory that the shard keeps."""
     request = wire.produce(TOPIC, near_and_far[0], wire.compressed_batch(codec, 50, 1000))
     produce_many(connection, request, WARM)
     cost = node.cost(lambda: produce_many(connection, request, MANY), MANY)
@@ -99,8 +99,8 @@ def test_produce_keyed(node, connection):
     request = wire.produce_to(TOPIC, {partition: wire.record_batch(100) for partition in range(PARTITIONS)})
     produce_many(connection, request, WARM)
     cost = node.cost(lambda: produce_many(connection, request, MANY), MANY)
-    check(cost, "keyed produce", system_calls=PARTITIONS + 7 + NOISE * 3, allocations=PRODUCE_ALLOCATIONS + PARTITIONS, allocator_calls=NOISE, copied_bytes=NOISE * 10,
-          shard_messages=2 + NOISE)
+    check(cost, "keyed produce", system_calls=PARTITIONS + 7 + NOISE * 3, allocations=PRODUCE_ALLOCATIONS + PARTITIONS, allocator_calls=NOISE,
+          copied_bytes=NOISE * 10, shard_messages=2 + NOISE)
 
 
 @pytest.mark.parametrize("value_bytes, leads_calls, follows_calls, copies", [(100, 8, 4, 1), (40_000, 12, 6, 0)])

@@ -19,7 +19,7 @@ def record_batch(value_bytes: int, **more) -> bytes:
 
 
 def compressed_batch(codec: str, count: int, value_bytes: int) -> bytes:
-    """So many records, of which a third is left or less."""
+    """So many records, of text that repeats itself."""
     number, compress = CODECS[codec]
     records = b"".join(record(i, (b"line %d of a log, " % i * value_bytes)[:value_bytes]) for i in range(count))
     return batch(bytes(compress(records)), count, attributes=number)
