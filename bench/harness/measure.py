@@ -91,12 +91,13 @@ def run_stage(stage, rows, rounds, kinds, found, later):
                 if row.once and number > 0:
                     continue
                 print(f"  round {number + 1}/{rounds}: {row.name}", file=sys.stderr, flush=True)
-                for kind in kinds if (number + at) % 2 == 0 else reversed(kinds):
-                    if stage.alone:
-                        sides[kind] = make_side(kind, stage, f"row-{len(later)}" if stage.files else "row")
-                    one(row, kind, sides[kind], found)
-                    if stage.alone:
-                        end(sides[kind], row, later)
+                for turn in range(row.turns):
+                    for kind in kinds if (number + at + turn) % 2 == 0 else reversed(kinds):
+                        if stage.alone:
+                            sides[kind] = make_side(kind, stage, f"row-{len(later)}" if stage.files else "row")
+                        one(row, kind, sides[kind], found)
+                        if stage.alone:
+                            end(sides[kind], row, later)
     finally:
         for side in sides.values():
             if side not in later:

@@ -7,7 +7,7 @@ import math
 import statistics
 from html import escape
 
-from .row import better_when_greater, is_compared
+from .row import is_compared, pairs
 
 OURS, THEIRS, INK, GRID, PAPER = "#1f6feb", "#d9480f", "#1f2328", "#d0d7de", "#ffffff"
 FONT = 'font-family="DejaVu Sans, Helvetica, Arial, sans-serif"'
@@ -48,7 +48,7 @@ def said(value):
 
 
 def ratios(found):
-    """[(row, measure, least, middle, most)]: times better, of the medians, and round against round. Of CPU and throughput the one that speaks
+    """[(row, measure, least, middle, most)]: times better, turn against turn. Of CPU and throughput the one that speaks
     less for Samsa."""
     lines = []
     for name, kinds in found.figures.items():
@@ -61,13 +61,8 @@ def ratios(found):
 
 
 def ratio(name, kinds, measure):
-    ours, theirs = kinds["samsa"].get(measure, []), kinds["apache"].get(measure, [])
-
-    def better(mine, other):
-        return mine / other if better_when_greater(measure) else other / mine
-
-    pairs = [better(mine, other) for mine, other in zip(ours, theirs) if mine > 0 and other > 0]
-    return (name, measure, min(pairs), better(statistics.median(ours), statistics.median(theirs)), max(pairs)) if pairs else None
+    found = pairs(measure, kinds["samsa"].get(measure, []), kinds["apache"].get(measure, []))
+    return (name, measure, min(found), statistics.median(found), max(found)) if found else None
 
 
 def overview(found, path):
@@ -81,7 +76,7 @@ def overview(found, path):
     bottom = top + step * len(lines)
     canvas = Canvas(right + 60, bottom + 30)
     canvas.text(16, 28, "How many times better than Apache Kafka 4.3.1", 17, weight="bold")
-    canvas.text(16, 48, "same machine, disk and load, in turn; dot: median, bar: least to most of the rounds; right of the line is better", 11)
+    canvas.text(16, 48, "same machine, disk and load, turn against turn; dot: median, bar: least to most; right of the line is better", 11)
     for tick in ticks:
         canvas.line(at(tick), top - 8, at(tick), bottom, INK if tick == 1 else GRID, 1.5 if tick == 1 else 1)
         canvas.text(at(tick), bottom + 16, said(tick) + "×", 11, "middle")

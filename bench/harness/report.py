@@ -10,7 +10,7 @@ from peers.paths import samsa_bin
 
 from . import loads, plot
 from .nodes import COMMON, SYNCED
-from .row import ROWS, better_when_greater, is_compared
+from .row import ROWS, better_when_greater, is_compared, pairs
 
 
 def figure(value):
@@ -26,13 +26,9 @@ def cell(values):
 
 
 def times_better(measure, ours, theirs):
-    """How many times better ours is than theirs; None: not to be said."""
-    if not ours or not theirs or not is_compared(measure):
-        return None
-    mine, other = statistics.median(ours), statistics.median(theirs)
-    if mine <= 0 or other <= 0:
-        return None
-    return mine / other if better_when_greater(measure) else other / mine
+    """How many times better ours is than theirs, the median of the turns; None: not to be said."""
+    found = pairs(measure, ours, theirs) if is_compared(measure) else []
+    return statistics.median(found) if found else None
 
 
 def verdict(row, measure, ours):

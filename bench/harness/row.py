@@ -10,6 +10,7 @@ brokers and loads run with real-time scheduling, as if what else the machine doe
 A file system may look for a minute at each file that was removed before it makes another (ext4 without a journal): such rows come first, and
 what they leave is removed after the last row.
 """
+import statistics
 from dataclasses import dataclass, field
 
 
@@ -35,6 +36,7 @@ class Row:
     stage: Stage = field(default_factory=Stage)
     target: dict = field(default_factory=dict)  # {measure: figure that the issue asks for}
     once: bool = False                          # Too long for several rounds.
+    turns: int = 1                              # How often in a round: short loads, whose figures differ more from time to time than from side to side.
     long: bool = False                          # Only in full runs or when asked for by name.
     main: str = ""                              # The measure of the plot; none: the first.
 
@@ -57,6 +59,13 @@ def is_compared(measure):
     return not measure.startswith("(")
 
 
+def pairs(measure, ours, theirs):
+    """How many times better each of our figures is than the other side's of the same turn, which the machine met in the same state."""
+    if len(ours) != len(theirs) and ours and theirs:  # A turn of one side failed.
+        ours, theirs = [statistics.median(ours)], [statistics.median(theirs)]
+    return [mine / other if better_when_greater(measure) else other / mine for mine, other in zip(ours, theirs) if mine > 0 and other > 0]
+
+
 def volume(result):
     """The measures of a load that moves records."""
     if not result["records"]:
@@ -66,11 +75,6 @@ def volume(result):
         "CPU s/million": result["cpu"] / (result["records"] / 1e6),
         "MB/s": result["bytes"] / 1e6 / result["seconds"],
     }
-
-
-def together(results):
-    """One load that was put in several pieces, each with connections of its own."""
-    return {key: sum(result[key] for result in results) for key in ("records", "bytes", "seconds", "cpu")}
 
 
 def percentiles(result):

@@ -6,9 +6,9 @@
 //   wireload tail    BOOTSTRAP TOPIC rate=R seconds=S [size=1024] [connections=1] [consumers=1] [acks=-1]
 //   wireload hold    BOOTSTRAP TOPIC connections=N [poll=0]      until standard input ends; poll=1: each waits for records at the end
 //
-// Batches are made once and sent again and again, and what comes back is counted by batch headers, so that the generator costs little
-// beside the broker. A connection is one TCP connection with `inflight` requests under way. spread=1: every request has a batch for every
-// partition (producers with keys); otherwise one batch, the partitions by turns. `rate`: requests per second over all connections, on a
+// Batches are made once and sent again and again; what consume gets is counted by batch headers, and the system drops the rest (drain.h): the
+// generator costs little beside the broker. A connection is one TCP connection with `inflight` requests under way. spread=1: every request has a
+// batch for every partition (producers with keys); otherwise one batch, the partitions by turns. `rate`: requests per second over all connections, on a
 // timetable: a request that goes out late is counted from when it was due (coordinated omission). tail: one record a request on the
 // timetable; the latency is from due to arrival at a consumer.
 // Prints one line of JSON. SIGTERM ends produce and consume as if their time were over.
@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "client/cluster.h"
+#include "drain.h"
 #include "io/real/world.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/init_producer_id.h"
@@ -41,11 +42,6 @@ using client::Cluster;
 using client::Connection;
 using io::MonoTime;
 using io::Task;
-
-[[noreturn]] void die(const std::string& why) {
-  std::fprintf(stderr, "wireload: %s\n", why.c_str());
-  std::exit(1);
-}
 
 struct Options {
   std::map<std::string, std::string> given;
@@ -141,8 +137,11 @@ class Load {
     const bool split = options_.number("split", 0) != 0;
     again_ = options_.number("again", 0) != 0;
     limit_records_ = again_ ? INT64_MAX : options_.number("records", 1);
-    std::vector<std::shared_ptr<Connection>> connections;
-    for (int64_t i = 0; i < connections_; ++i) connections.push_back(co_await open(leader_of(0)));
+    const auto version = (co_await open(leader_of(0)))->version_of<protocol::FetchRequest>();
+    if (!version || *version < 13) die("the broker serves no version of Fetch from 13 on");
+    fetch_version_ = *version;
+    std::vector<std::unique_ptr<Drain>> connections;
+    for (int64_t i = 0; i < connections_; ++i) connections.push_back(co_await Drain::open(world_, leader_of(0)));
     tally_.first = world_.loop.now_precise();
     stop_at_ = tally_.first + options_.seconds(60);
     io::TaskGroup group(world_.loop);
@@ -151,7 +150,7 @@ class Load {
       for (size_t p = 0; p < offsets.size(); ++p) {
         if (!split || static_cast<int64_t>(p) % connections_ == i) offsets[p] = 0;
       }
-      group.spawn(run_consumer(connections[static_cast<size_t>(i)], std::move(offsets), split ? &tally_.records : nullptr, false));
+      group.spawn(run_drain(*connections[static_cast<size_t>(i)], std::move(offsets), split ? &tally_.records : nullptr));
     }
     co_await group.join();
     const bool all_came = tally_.records >= (split ? limit_records_ : limit_records_ * connections_);
@@ -440,25 +439,59 @@ class Load {
     return next;
   }
 
-  // `offsets`: -1 for partitions that it leaves to others. Ends when `counter` (its own count otherwise) has reached the limit.
+  // `offsets`: -1 for partitions that it leaves to others.
+  [[nodiscard]] protocol::FetchRequest fetch_from(const std::vector<int64_t>& offsets) const {
+    protocol::FetchRequest request;
+    request.max_wait_ms = 500;
+    request.min_bytes = 1;
+    request.max_bytes = 52428800;
+    auto& topic = request.topics.emplace_back();
+    topic.topic = protocol::Text::view_of(topic_name_);
+    topic.topic_id = topic_.id;
+    for (size_t p = 0; p < offsets.size(); ++p) {
+      if (offsets[p] < 0) continue;
+      auto& partition = topic.partitions.emplace_back();
+      partition.partition = static_cast<int32_t>(p);
+      partition.fetch_offset = offsets[p];
+      partition.partition_max_bytes = 1048576;
+    }
+    return request;
+  }
+
+  // Ends when `counter` (its own count otherwise) has reached the limit.
+  Task<> run_drain(Drain& connection, std::vector<int64_t> offsets, const int64_t* counter) {
+    int64_t own = 0;
+    if (!counter) counter = &own;
+    bool failed = false;
+    const auto note_error = [&](int16_t code) {
+      if (code == 0) return;
+      tally_.error("error code " + std::to_string(code));
+      failed = true;
+    };
+    for (int32_t correlation_id = 2; *counter < limit_records_ && !time_is_up() && !failed; ++correlation_id) {
+      connection.send(correlation_id, fetch_from(offsets), fetch_version_);
+      const auto on_batch = [&](const Drain::Partition& partition, const protocol::BatchHeader& batch) {
+        auto& next = offsets[static_cast<size_t>(partition.index)];
+        if (batch.last_offset() < next) return;
+        own += batch.next_offset() - next;
+        next = batch.next_offset();
+        tally_.records += batch.record_count();
+        tally_.bytes += batch.record_count() * static_cast<int64_t>(record_size_);
+      };
+      note_error(co_await connection.read_fetch([&](const Drain::Partition& partition) { note_error(partition.error_code); }, on_batch));
+      ++tally_.requests;
+      for (size_t p = 0; p < offsets.size(); ++p) {
+        if (again_ && offsets[p] >= ends_[p]) offsets[p] = 0;
+      }
+    }
+  }
+
+  // Ends when `counter` (its own count otherwise) has reached the limit.
   Task<> run_consumer(std::shared_ptr<Connection> connection, std::vector<int64_t> offsets, const int64_t* counter, bool timed) {
     int64_t own = 0;
     if (!counter) counter = &own;
     while (*counter < limit_records_ && !time_is_up() && !(timed && sent_all_ && received_ >= expected_)) {
-      protocol::FetchRequest request;
-      request.max_wait_ms = 500;
-      request.min_bytes = 1;
-      request.max_bytes = 52428800;
-      auto& topic = request.topics.emplace_back();
-      topic.topic = protocol::Text::view_of(topic_name_);
-      topic.topic_id = topic_.id;
-      for (size_t p = 0; p < offsets.size(); ++p) {
-        if (offsets[p] < 0) continue;
-        auto& partition = topic.partitions.emplace_back();
-        partition.partition = static_cast<int32_t>(p);
-        partition.fetch_offset = offsets[p];
-        partition.partition_max_bytes = 1048576;
-      }
+      const protocol::FetchRequest request = fetch_from(offsets);
       const auto reply = co_await connection->call(request);
       if (!reply) {
         tally_.error(reply.error().text());
@@ -494,6 +527,7 @@ class Load {
   int64_t connections_ = 1;
   bool spread_ = false;
   bool again_ = false;
+  int16_t fetch_version_ = 0;
   Buffer batch_;
   protocol::Blob shared_batch_;
   int32_t records_per_batch_ = 0;

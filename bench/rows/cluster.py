@@ -6,6 +6,7 @@ from harness import admin, loads
 from harness.nodes import prefer_broker
 from harness.row import percentiles, row, stage, volume
 from peers import rawwire
+from rows.throughput import SHORT, TURNS
 
 THREE = stage(nodes=3)
 
@@ -22,11 +23,11 @@ replicated("produce 1 KiB, batch 16 KiB, acks=all, 50 connections", seconds=4, c
 replicated("produce 1 KiB, idempotent, acks=all, to one leader", seconds=4, idempotent=1)
 
 
-@row("three nodes: consume 1 KiB, six partitions from one node", stage=THREE)
+@row("three nodes: consume 1 KiB, six partitions from one node", stage=THREE, turns=TURNS)
 def _(side):
     topic = side.topic(6)
     side.wire("produce", topic, records=300_000, seconds=30, batch=131072)
-    return volume(side.wire("consume", topic, again=1, seconds=3))
+    return volume(side.wire("consume", topic, again=1, seconds=SHORT))
 
 
 @row("three nodes: end to end, 1,000/s, acks=all, librdkafka", stage=THREE, main="p99 ms")

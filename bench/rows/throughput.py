@@ -1,32 +1,30 @@
 """Produce and consume as fast as it goes, for so many seconds: sizes, acks, codecs, partitions, connections, clients. The page cache takes what is
 produced; what the disk sustains is in the rows of storage. librdkafka and Java are given a number of records instead."""
-from harness.row import percentiles, row, stage, together, volume
+from harness.row import percentiles, row, stage, volume
 
 BULK = dict(batch=131072)
 SECONDS = 3
-# How quickly a kernel moves bytes differs from connection to connection (who waits for whom), how quickly librdkafka makes records from run to run:
-# a row is so many loads, each with connections of its own.
-PIECES = 3
+# For some seconds to some minutes the machine moves bytes half as fast again as for the next, for either broker (what its neighbours do, perhaps), and
+# how quickly librdkafka makes records differs by a third from run to run: short loads, the sides by turns.
+TURNS = 7
+SHORT = 0.4
 
 
 def produce(name, partitions=1, target=None, load="wire", **options):
-    @row(f"produce {name}", target=target or {})
+    @row(f"produce {name}", target=target or {}, turns=TURNS if load == "rd" else 1)
     def _(side):
-        if load == "wire":
-            return volume(side.wire("produce", side.topic(partitions), seconds=SECONDS, **options))
-        return volume(together([getattr(side, load)("produce", side.topic(partitions), **options) for _ in range(PIECES if load == "rd" else 1)]))
+        given = {"seconds": SECONDS} if load == "wire" else {}
+        return volume(getattr(side, load)("produce", side.topic(partitions), **given, **options))
 
 
 def consume(name, records, partitions=1, target=None, load="wire", prepare=None, **options):
-    """Of a topic with so many records, which is read again and again; by clients, once a load."""
-    @row(f"consume {name}", target=target or {})
+    """Of a topic with so many records: by wireload, which reads it again and again until its time is over, or by a client, once."""
+    @row(f"consume {name}", target=target or {}, turns=1 if load == "java" else TURNS)
     def _(side):
         topic = side.topic(partitions)
         side.wire("produce", topic, records=records, **BULK, **(prepare or {}))
-        if load != "wire":
-            return volume(together([getattr(side, load)("consume", topic, records=records, **options) for _ in range(PIECES if load == "rd" else 1)]))
-        pieces = 1 if options.get("connections", 1) > 100 else PIECES
-        return volume(together([side.wire("consume", topic, seconds=SECONDS / pieces, again=1, **options) for _ in range(pieces)]))
+        given = {"seconds": SHORT, "again": 1} if load == "wire" else {"records": records}
+        return volume(getattr(side, load)("consume", topic, **given, **options))
 
 
 # Sizes, in large and in small batches.
