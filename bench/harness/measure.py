@@ -91,13 +91,13 @@ def run_stage(stage, rows, rounds, kinds, found, later):
                 if row.once and number > 0:
                     continue
                 print(f"  round {number + 1}/{rounds}: {row.name}", file=sys.stderr, flush=True)
-                for turn in range(row.turns):
-                    for kind in kinds if (number + at + turn) % 2 == 0 else reversed(kinds):
-                        if stage.alone:
-                            sides[kind] = make_side(kind, stage, f"row-{len(later)}" if stage.files else "row")
-                        one(row, kind, sides[kind], found)
-                        if stage.alone:
-                            end(sides[kind], row, later)
+                orders = kinds, list(reversed(kinds))
+                for kind in (kind for turn in range(row.turns) for kind in orders[(number + at + turn) % 2]):
+                    if stage.alone:
+                        sides[kind] = make_side(kind, stage, f"row-{len(later)}" if stage.files else "row")
+                    one(row, kind, sides[kind], found)
+                    if stage.alone:
+                        end(sides[kind], row, later)
     finally:
         for side in sides.values():
             if side not in later:

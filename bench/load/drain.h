@@ -47,7 +47,7 @@ class Drain {
     auto drain = std::unique_ptr<Drain>(
         new Drain(static_cast<io::real::EpollLoop&>(world.loop), static_cast<io::real::AcceptedSocket&>(*socket).release()));
     // As every client begins. Its answer says that the connection was accepted: a broker's queue of those that are not yet is short.
-    drain->send(1, protocol::ApiVersionsRequest(), 0);
+    drain->send(protocol::ApiVersionsRequest(), 0);
     co_await drain->next_frame();
     co_await drain->pass(drain->left_);
     co_return drain;
@@ -57,11 +57,11 @@ class Drain {
 
   // A request is small beside a socket's buffer.
   template <class Request>
-  void send(int32_t correlation_id, const Request& request, int16_t version) {
+  void send(const Request& request, int16_t version) {
     protocol::RequestHeader header;
     header.api_key = Request::kApiKey;
     header.api_version = version;
-    header.correlation_id = correlation_id;
+    header.correlation_id = ++correlation_id_;
     header.client_id = protocol::Text::view_of("wireload");
     protocol::Encoder frame;
     if (!protocol::encode_request_frame(header, request, frame)) die("a request cannot be encoded");
@@ -76,7 +76,8 @@ class Drain {
   io::Task<int16_t> read_fetch(OnPartition on_partition, OnBatch on_batch) {
     co_await next_frame();
     Head head = co_await look();
-    head.skip(8);  // The length; the correlation id.
+    head.skip(4);  // The length.
+    if (head.number<int32_t>() != correlation_id_) die("an answer to another request");
     head.tags();
     head.skip(4);  // How long the answer was throttled.
     const auto error_code = head.number<int16_t>();
@@ -209,7 +210,8 @@ class Drain {
 
   io::real::EpollLoop& loop_;
   io::real::Watch watch_;
-  size_t left_ = 0;  // Of the answer.
+  int32_t correlation_id_ = 0;  // Of the request under way.
+  size_t left_ = 0;             // Of the answer.
   std::array<uint8_t, 256> ahead_;
   size_t at_ = 0;  // What of it is seen but not passed: [at_, at_ + have_).
   size_t have_ = 0;

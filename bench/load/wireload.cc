@@ -172,7 +172,7 @@ class Load {
     io::TaskGroup group(world_.loop);
     stop_at_ = world_.loop.now_precise() + std::chrono::seconds(seconds + 20);
     expected_ = limit_records_ * consumers;
-    for (int64_t i = 0; i < consumers; ++i) group.spawn(run_consumer(co_await open(leader_of(0)), ends_, nullptr, true));
+    for (int64_t i = 0; i < consumers; ++i) group.spawn(run_consumer(co_await open(leader_of(0)), ends_, true));
     co_await io::sleep_for(world_.loop, std::chrono::milliseconds(300));
     tally_.first = started_ = world_.loop.now_precise() + std::chrono::milliseconds(50);
     group.spawn(stay_awake());
@@ -198,7 +198,7 @@ class Load {
     tally_.first = world_.loop.now_precise();
     for (int64_t i = 0; i < connections_; ++i) {
       connections.push_back(co_await open(leader_of(0)));
-      if (poll) group.spawn(run_consumer(connections.back(), ends_, nullptr, false));
+      if (poll) group.spawn(run_consumer(connections.back(), ends_, false));
     }
     tally_.last = world_.loop.now_precise();
     tally_.requests = connections_;
@@ -468,8 +468,8 @@ class Load {
       tally_.error("error code " + std::to_string(code));
       failed = true;
     };
-    for (int32_t correlation_id = 2; *counter < limit_records_ && !time_is_up() && !failed; ++correlation_id) {
-      connection.send(correlation_id, fetch_from(offsets), fetch_version_);
+    while (*counter < limit_records_ && !time_is_up() && !failed) {
+      connection.send(fetch_from(offsets), fetch_version_);
       const auto on_batch = [&](const Drain::Partition& partition, const protocol::BatchHeader& batch) {
         auto& next = offsets[static_cast<size_t>(partition.index)];
         if (batch.last_offset() < next) return;
@@ -486,11 +486,10 @@ class Load {
     }
   }
 
-  // Ends when `counter` (its own count otherwise) has reached the limit.
-  Task<> run_consumer(std::shared_ptr<Connection> connection, std::vector<int64_t> offsets, const int64_t* counter, bool timed) {
+  // Takes what arrives, and when, until the limit.
+  Task<> run_consumer(std::shared_ptr<Connection> connection, std::vector<int64_t> offsets, bool timed) {
     int64_t own = 0;
-    if (!counter) counter = &own;
-    while (*counter < limit_records_ && !time_is_up() && !(timed && sent_all_ && received_ >= expected_)) {
+    while (own < limit_records_ && !time_is_up() && !(timed && sent_all_ && received_ >= expected_)) {
       const protocol::FetchRequest request = fetch_from(offsets);
       const auto reply = co_await connection->call(request);
       if (!reply) {
@@ -509,7 +508,6 @@ class Load {
           const int64_t before = next;
           next = take(data.records, next, timed);
           own += next - before;
-          if (again_ && next >= ends_[static_cast<size_t>(data.partition_index)]) next = 0;
         }
       }
     }
