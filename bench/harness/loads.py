@@ -10,6 +10,7 @@ from peers.paths import BUILD, REPO, TESTS
 OUT = BUILD / "bench"
 RDLOAD = OUT / "rdload"
 WITNESS = OUT / "witness"
+APART = OUT / "apart"
 WIRELOAD = BUILD / "release" / "wireload"
 realtime = False  # Whether loads and brokers run with real-time scheduling.
 rank = 1  # Of the loads that are started, with real-time scheduling; that of brokers is 2.
@@ -17,7 +18,7 @@ rank = 1  # Of the loads that are started, with real-time scheduling; that of br
 
 def prepare():
     OUT.mkdir(parents=True, exist_ok=True)
-    for program, libraries in ((RDLOAD, ["-lrdkafka"]), (WITNESS, [])):
+    for program, libraries in ((RDLOAD, ["-lrdkafka"]), (WITNESS, []), (APART, [])):
         source = REPO / "bench" / "load" / f"{program.name}.cc"
         if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
             subprocess.run(["clang++-19", "-std=c++20", "-O2", str(source), "-o", str(program), *libraries, "-lpthread"], check=True)
@@ -59,6 +60,11 @@ def witnessed():
     finally:
         process.kill()
         process.wait()
+
+
+def apart():
+    """How far apart the machine's processors are at the moment, in nanoseconds (bench/load/apart.cc)."""
+    return json.loads(run([APART]))["ns"]
 
 
 def start_wire(mode, bootstrap, topic, **options):

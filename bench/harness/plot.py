@@ -61,7 +61,7 @@ def ratios(found):
 
 
 def ratio(name, kinds, measure):
-    found = pairs(measure, kinds["samsa"].get(measure, []), kinds["apache"].get(measure, []))
+    found = pairs(measure, kinds["samsa"], kinds["apache"])
     return (name, measure, min(found), statistics.median(found), max(found)) if found else None
 
 

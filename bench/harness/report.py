@@ -31,6 +31,10 @@ def times_better(measure, ours, theirs):
     return statistics.median(found) if found else None
 
 
+def of_kinds(kinds):
+    return kinds.get("samsa", {}), kinds.get("apache", {})
+
+
 def verdict(row, measure, ours):
     if measure not in row.target or not ours:
         return ""
@@ -44,8 +48,8 @@ def table(found):
     for name, kinds in found.figures.items():
         measures = list(dict.fromkeys(measure for figures in kinds.values() for measure in figures))
         for number, measure in enumerate(measures):
-            ours, theirs = (kinds.get(kind, {}).get(measure, []) for kind in ("samsa", "apache"))
-            ratio = times_better(measure, ours, theirs)
+            ratio = times_better(measure, *of_kinds(kinds))
+            ours, theirs = (figures.get(measure, []) for figures in of_kinds(kinds))
             said = "" if ratio is None else f"{ratio:.1f}" if ratio >= 1 else f"**{ratio:.2f}**"
             lines.append(f"| {name if number == 0 else ''} | {measure} | {cell(ours)} | {cell(theirs)} | {said} | "
                          f"{verdict(found.rows[name], measure, ours)} |")
@@ -75,7 +79,7 @@ def behind(found):
     lines = []
     for name, kinds in found.figures.items():
         for measure, ours in kinds.get("samsa", {}).items():
-            ratio = times_better(measure, ours, kinds.get("apache", {}).get(measure, []))
+            ratio = times_better(measure, *of_kinds(kinds))
             if ratio is not None and ratio < 1:
                 lines.append(f"- behind: {name}, {measure}: {cell(ours)} against {cell(kinds['apache'][measure])}")
             if "missed" in verdict(found.rows[name], measure, ours):

@@ -10,8 +10,11 @@ brokers and loads run with real-time scheduling, as if what else the machine doe
 A file system may look for a minute at each file that was removed before it makes another (ext4 without a journal): such rows come first, and
 what they leave is removed after the last row.
 """
-import statistics
 from dataclasses import dataclass, field
+
+from . import loads
+
+APART = "(processors apart, ns)"
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,32 @@ def is_compared(measure):
     return not measure.startswith("(")
 
 
+def is_far(ns, least):
+    """Whether processors so far apart share less of the caches than they do at their nearest; 0: there is one only."""
+    return ns > 2 * least
+
+
 def pairs(measure, ours, theirs):
-    """How many times better each of our figures is than the other side's of the same turn, which the machine met in the same state."""
-    if len(ours) != len(theirs) and ours and theirs:  # A turn of one side failed.
-        ours, theirs = [statistics.median(ours)], [statistics.median(theirs)]
-    return [mine / other if better_when_greater(measure) else other / mine for mine, other in zip(ours, theirs) if mine > 0 and other > 0]
+    """How many times better each of our figures is than one of the other side's, turn by turn, each with one of the same state of the machine.
+    `ours`, `theirs`: {measure: figures} of a row."""
+    least = min(ours.get(APART, []) + theirs.get(APART, []), default=0)
+
+    def by_state(figures):
+        found = figures.get(measure, [])
+        states = [is_far(ns, least) for ns in figures.get(APART, [])] or [False] * len(found)
+        return [[figure for figure, state in zip(found, states) if state == wanted] for wanted in (False, True)]
+
+    return [mine / other if better_when_greater(measure) else other / mine
+            for state in zip(by_state(ours), by_state(theirs)) for mine, other in zip(*state) if mine > 0 and other > 0]
+
+
+def in_one_state(load):
+    """The figures of a load, and how far apart the processors were, before it and behind it."""
+    for _ in range(8):
+        before, figures, behind = loads.apart(), load(), loads.apart()
+        if not is_far(max(before, behind), min(before, behind)):
+            return figures | {APART: behind}
+    raise RuntimeError("the machine's processors were moved during each of eight loads")
 
 
 def volume(result):

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include <sched.h>
 #include <sys/socket.h>
 
 #include "base/varint.h"
@@ -39,13 +40,14 @@ class Drain {
     int16_t error_code = 0;
   };
 
-  static io::Task<std::unique_ptr<Drain>> open(io::World world, io::Address address) {
+  // `alone`: there are no other drains.
+  static io::Task<std::unique_ptr<Drain>> open(io::World world, io::Address address, bool alone) {
     auto stream = co_await world.network.connect(address, std::chrono::seconds(10));
     if (!stream) die("cannot connect: " + stream.error().text());
     auto socket = (*stream)->detach();
     if (!socket) die("cannot connect: the connection was closed");
     auto drain = std::unique_ptr<Drain>(
-        new Drain(static_cast<io::real::EpollLoop&>(world.loop), static_cast<io::real::AcceptedSocket&>(*socket).release()));
+        new Drain(static_cast<io::real::EpollLoop&>(world.loop), static_cast<io::real::AcceptedSocket&>(*socket).release(), alone));
     // As every client begins. Its answer says that the connection was accepted: a broker's queue of those that are not yet is short.
     drain->send(protocol::ApiVersionsRequest(), 0);
     co_await drain->next_frame();
@@ -157,7 +159,7 @@ class Drain {
     size_t used_ = 0;
   };
 
-  Drain(io::real::EpollLoop& loop, int fd) : loop_(loop) { loop_.open_watch(watch_, fd); }
+  Drain(io::real::EpollLoop& loop, int fd, bool alone) : alone_(alone), loop_(loop) { loop_.open_watch(watch_, fd); }
 
   io::Task<> next_frame() {
     left_ = sizeof(int32_t);
@@ -187,10 +189,13 @@ class Drain {
   }
 
   // Who reads so quickly would sleep between any two pieces, and a broker on the same machine pay for each waking: an interrupt to an idle
-  // processor. So it stays awake for as long as pieces come.
+  // processor. So it stays awake for as long as pieces come, and lets others go first. Where there are several drains one of them nearly always
+  // has something to read; when none has, the processor is left to the broker, which may have threads that wait for one.
   io::Task<> arrival() {
-    for (const io::MonoTime until = loop_.now_precise() + kAwake; !watch_.readable && loop_.now_precise() < until;)
+    for (const io::MonoTime until = loop_.now_precise() + kAwake; alone_ && !watch_.readable && loop_.now_precise() < until;) {
+      ::sched_yield();
       co_await io::yield(loop_);
+    }
     co_await io::real::ReadyAwaiter(watch_, io::real::ReadyAwaiter::For::kRead);
   }
 
@@ -208,6 +213,7 @@ class Drain {
 
   static constexpr std::chrono::microseconds kAwake{50};
 
+  const bool alone_;
   io::real::EpollLoop& loop_;
   io::real::Watch watch_;
   int32_t correlation_id_ = 0;  // Of the request under way.

@@ -141,7 +141,7 @@ class Load {
     if (!version || *version < 13) die("the broker serves no version of Fetch from 13 on");
     fetch_version_ = *version;
     std::vector<std::unique_ptr<Drain>> connections;
-    for (int64_t i = 0; i < connections_; ++i) connections.push_back(co_await Drain::open(world_, leader_of(0)));
+    for (int64_t i = 0; i < connections_; ++i) connections.push_back(co_await Drain::open(world_, leader_of(0), connections_ == 1));
     tally_.first = world_.loop.now_precise();
     stop_at_ = tally_.first + options_.seconds(60);
     io::TaskGroup group(world_.loop);

@@ -1,11 +1,12 @@
 """Produce and consume as fast as it goes, for so many seconds: sizes, acks, codecs, partitions, connections, clients. The page cache takes what is
 produced; what the disk sustains is in the rows of storage. librdkafka and Java are given a number of records instead."""
-from harness.row import percentiles, row, stage, volume
+from harness.row import in_one_state, percentiles, row, stage, volume
 
 BULK = dict(batch=131072)
 SECONDS = 3
-# For some seconds to some minutes the machine moves bytes half as fast again as for the next, for either broker (what its neighbours do, perhaps), and
-# how quickly librdkafka makes records differs by a third from run to run: short loads, the sides by turns.
+# A host lets two virtual processors run on cores that share a cache for some seconds or minutes, and then on others that do not, and what goes through
+# loopback becomes half as dear again for either broker; and how quickly librdkafka makes records differs by a third from run to run. So these loads are
+# short, the sides by turns, and figures are compared with those of the same state.
 TURNS = 7
 SHORT = 0.4
 
@@ -13,8 +14,10 @@ SHORT = 0.4
 def produce(name, partitions=1, target=None, load="wire", **options):
     @row(f"produce {name}", target=target or {}, turns=TURNS if load == "rd" else 1)
     def _(side):
+        topic = side.topic(partitions)
         given = {"seconds": SECONDS} if load == "wire" else {}
-        return volume(getattr(side, load)("produce", side.topic(partitions), **given, **options))
+        run = lambda: volume(getattr(side, load)("produce", topic, **given, **options))
+        return in_one_state(run) if load == "rd" else run()
 
 
 def consume(name, records, partitions=1, target=None, load="wire", prepare=None, **options):
@@ -24,7 +27,8 @@ def consume(name, records, partitions=1, target=None, load="wire", prepare=None,
         topic = side.topic(partitions)
         side.wire("produce", topic, records=records, **BULK, **(prepare or {}))
         given = {"seconds": SHORT, "again": 1} if load == "wire" else {"records": records}
-        return volume(getattr(side, load)("consume", topic, **given, **options))
+        run = lambda: volume(getattr(side, load)("consume", topic, **given, **options))
+        return run() if load == "java" else in_one_state(run)
 
 
 # Sizes, in large and in small batches.

@@ -107,7 +107,7 @@ io::Task<> Connection::run(std::unique_ptr<Connection> self) {
 [[gnu::noinline]] io::Task<> Connection::ask_to_move(int wish) {
   home_.settle();
   Shard& there = shard_.node().shard(wish);
-  auto ask = [&there, here = shard_.connection_count()]() -> io::Task<bool> { co_return there.has_room_for_another(here); };
+  auto ask = [&there, here = shard_.connection_count()]() -> io::Task<bool> { co_return there.take_room_for_another(here); };
   if (co_await io::call_on(shard_.loop(), there.loop(), ask)) moves_to_ = wish;
 }
 

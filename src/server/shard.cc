@@ -591,16 +591,8 @@ void Shard::move_here(std::unique_ptr<Connection::Baggage> baggage) {
   begin_serving(std::make_unique<Connection>(*this, std::move(stream), std::move(*baggage)));
 }
 
-bool Shard::has_room_for_another(size_t connections_there) const {
-  return !stopping_ && (connections_.size() <= connections_there || idle_share_ >= 0.5);
-}
-
-void Shard::note_load() {
-  const io::MonoTime now = world_.loop.now();
-  const io::Duration idle = world_.loop.idle_time();
-  if (now > load_noted_) idle_share_ = static_cast<double>((idle - idle_then_).count()) / static_cast<double>((now - load_noted_).count());
-  load_noted_ = now;
-  idle_then_ = idle;
+bool Shard::take_room_for_another(size_t connections_there) {
+  return !stopping_ && room_.take(world_.loop.now(), world_.loop.idle_time(), connections_.size(), connections_there);
 }
 
 // Connections are counted on shard 0. It gets this before it can hear that this shard has stopped.
@@ -670,7 +662,7 @@ io::Task<> Shard::retain() {
   auto next_expiry = io::after(world_.loop.now(), expiry_interval);
   while (!stopping_) {
     if (co_await stop_signal_.wait_until(world_.loop, io::after(world_.loop.now(), std::chrono::seconds(1)))) break;
-    note_load();
+    room_.note(world_.loop.now(), world_.loop.idle_time());
     tell_complaints_left_out();
     co_await logs_.remove_deleted_files();
     logs_.files().close_idle(world_.loop.now());

@@ -29,6 +29,7 @@
 #include "server/fetch_session.h"
 #include "server/log_limiter.h"
 #include "server/replica_mover.h"
+#include "server/room.h"
 #include "server/settings.h"
 #include "server/shard_metrics.h"
 #include "storage/log_manager.h"
@@ -93,8 +94,8 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info);
   // A connection that this shard served has ended, or moves on.
   void has_served(std::unique_ptr<Connection> connection);
-  // Whether a connection of a shard that serves so many may move here: this one serves no more, or had nothing to do half of the last second.
-  [[nodiscard]] bool has_room_for_another(size_t connections_there) const;
+  // Whether a connection of a shard that serves so many may move here; if so, it is to come.
+  [[nodiscard]] bool take_room_for_another(size_t connections_there);
   // Starts the shard's periodic work.
   void start_timers();
   // Ends connections, waiters, coordinators; closes the logs. Gives for each directory whether all its logs closed cleanly.
@@ -170,7 +171,6 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   [[nodiscard]] std::vector<Connection*> connections_in_order() const;
   void move_here(std::unique_ptr<Connection::Baggage> baggage);
   void has_left(const ConnectionInfo& info);
-  void note_load();
   io::Task<> close_idle_connections();
   void tell_complaints_left_out();
   io::Task<> tick_metrics();
@@ -214,9 +214,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   io::Signal leaders_changed_;
   std::set<std::pair<std::string, PartitionIndex>> waiting_for_room_;  // Their logs could not be made: the disk was full.
   io::Signal stop_signal_;
-  io::MonoTime load_noted_;  // About once a second.
-  io::Duration idle_then_{};
-  double idle_share_ = 0;    // Of the time before that.
+  Room room_;
   bool checkpoint_due_ = false;  // The files name partitions that are no longer here, or lie elsewhere.
   bool loaded_ = false;
   bool stopping_ = false;
