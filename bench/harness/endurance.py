@@ -3,6 +3,8 @@
 One side after the other, each for so many minutes: 16 KiB batches at 500/s into six partitions that keep 256 MB each, and records at 1,000/s
 that a consumer at the end waits for. A window's figures are latency (end to end), CPU per record, resident memory and what is on the disk.
 
+A machine whose processors have moved apart since, or together (bench/load/apart.cc), needs up to twice or half the CPU for the same work; then nothing is said of that.
+
 The verdict compares medians: of the first quarter of the windows, without the very first, which warms up, and of the last quarter. What else the
 machine does moves single windows by any factor, so the spread of a quarter is stated, and there are three answers: the end is as good; it is worse,
 its better windows too (the first quartile); or only some of its windows are, which says nothing, and the run has to be made again.
@@ -13,7 +15,7 @@ import sys
 import threading
 
 from . import loads, measure, nodes
-from .row import Stage
+from .row import APART, Stage, is_far
 
 MINUTE = 60
 FEWEST = 8  # Windows: two for either end at least.
@@ -22,7 +24,7 @@ ALLOWED = {"p50 ms": (1.5, 0.2), "p99 ms": (2.0, 5.0), "CPU us/record": (1.3, 5.
 
 
 def window(side, bulk, tail, seconds):
-    found = {}
+    found, before = {}, loads.apart()
     writer = threading.Thread(target=lambda: found.update(side.wire("produce", bulk, rate=500, seconds=seconds)))
     writer.start()
     result = side.wire("tail", tail, rate=1000, seconds=seconds)
@@ -31,7 +33,8 @@ def window(side, bulk, tail, seconds):
         raise RuntimeError("the producer has written nothing")
     on_disk = sum(path.stat().st_size for broker in side.brokers for path in broker.data_dir.glob("*/*.log"))
     return {"p50 ms": result["p50"], "p99 ms": result["p99"], "p99.9 ms": result["p999"],
-            "CPU us/record": result["cpu"] * 1e6 / (1000 * seconds), "memory MB": side.resident_mb(), "on disk MB": on_disk / 1e6}
+            "CPU us/record": result["cpu"] * 1e6 / (1000 * seconds), "memory MB": side.resident_mb(), "on disk MB": on_disk / 1e6,
+            APART: statistics.mean((before, loads.apart()))}
 
 
 def windows_of(minutes):
@@ -69,11 +72,14 @@ def quartiles(figures):
 def verdicts(lines):
     """{measure: (median at the beginning, at the end, the wider spread of the two between quartiles, the answer)}"""
     quarter = max(2, len(lines) // 4)
-    found = {}
+    found, ends = {}, (lines[1:quarter + 1], lines[-quarter:])
+    far_at_first, far_at_last = (is_far(statistics.mean(line[APART] for line in part)) for part in ends)
     for name, (factor, more) in ALLOWED.items():
-        first, last = (quartiles([line[name] for line in part]) for part in (lines[1:quarter + 1], lines[-quarter:]))
+        first, last = (quartiles([line[name] for line in part]) for part in ends)
         limit = first[1] * factor + more
         answer = GOOD if last[1] <= limit else WORSE if last[0] > limit else NOISY
+        if name.startswith("CPU") and far_at_first != far_at_last:
+            answer = NOISY
         found[name] = first[1], last[1], max(low_to_high[2] - low_to_high[0] for low_to_high in (first, last)), answer
     return found
 

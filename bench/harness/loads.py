@@ -63,7 +63,7 @@ def witnessed():
 
 
 def apart():
-    """How far apart the machine's processors are at the moment, in nanoseconds (bench/load/apart.cc)."""
+    """How far apart two of the machine's processors are at the moment, in nanoseconds (bench/load/apart.cc)."""
     return json.loads(run([APART]))["ns"]
 
 

@@ -76,7 +76,7 @@ def overview(found, path):
     bottom = top + step * len(lines)
     canvas = Canvas(right + 60, bottom + 30)
     canvas.text(16, 28, "How many times better than Apache Kafka 4.3.1", 17, weight="bold")
-    canvas.text(16, 48, "same machine, disk and load, turn against turn; dot: median, bar: least to most; right of the line is better", 11)
+    canvas.text(16, 48, "same machine, disk and load, turns in the same state of the machine; dot: median, bar: least to most; right of the line is better", 11)
     for tick in ticks:
         canvas.line(at(tick), top - 8, at(tick), bottom, INK if tick == 1 else GRID, 1.5 if tick == 1 else 1)
         canvas.text(at(tick), bottom + 16, said(tick) + "×", 11, "middle")

@@ -25,14 +25,10 @@ def cell(values):
     return text if len(values) == 1 else f"{text} ({figure(min(values))} to {figure(max(values))})"
 
 
-def times_better(measure, ours, theirs):
+def times_better(measure, kinds):
     """How many times better ours is than theirs, the median of the turns; None: not to be said."""
-    found = pairs(measure, ours, theirs) if is_compared(measure) else []
+    found = pairs(measure, kinds.get("samsa", {}), kinds.get("apache", {})) if is_compared(measure) else []
     return statistics.median(found) if found else None
-
-
-def of_kinds(kinds):
-    return kinds.get("samsa", {}), kinds.get("apache", {})
 
 
 def verdict(row, measure, ours):
@@ -48,9 +44,9 @@ def table(found):
     for name, kinds in found.figures.items():
         measures = list(dict.fromkeys(measure for figures in kinds.values() for measure in figures))
         for number, measure in enumerate(measures):
-            ratio = times_better(measure, *of_kinds(kinds))
-            ours, theirs = (figures.get(measure, []) for figures in of_kinds(kinds))
-            said = "" if ratio is None else f"{ratio:.1f}" if ratio >= 1 else f"**{ratio:.2f}**"
+            ours, theirs = (kinds.get(kind, {}).get(measure, []) for kind in ("samsa", "apache"))
+            ratio = times_better(measure, kinds)
+            said = ("no turns alike" if is_compared(measure) and ours and theirs else "") if ratio is None else f"{ratio:.1f}" if ratio >= 1 else f"**{ratio:.2f}**"
             lines.append(f"| {name if number == 0 else ''} | {measure} | {cell(ours)} | {cell(theirs)} | {said} | "
                          f"{verdict(found.rows[name], measure, ours)} |")
     return "\n".join(lines)
@@ -79,9 +75,9 @@ def behind(found):
     lines = []
     for name, kinds in found.figures.items():
         for measure, ours in kinds.get("samsa", {}).items():
-            ratio = times_better(measure, *of_kinds(kinds))
+            ratio = times_better(measure, kinds)
             if ratio is not None and ratio < 1:
-                lines.append(f"- behind: {name}, {measure}: {cell(ours)} against {cell(kinds['apache'][measure])}")
+                lines.append(f"- behind: {name}, {measure}: {ratio:.2f} times; {cell(ours)} against {cell(kinds['apache'][measure])}")
             if "missed" in verdict(found.rows[name], measure, ours):
                 lines.append(f"- target missed: {name}, {measure}: {cell(ours)}, target {figure(found.rows[name].target[measure])}")
     return lines

@@ -39,7 +39,7 @@ class Row:
     stage: Stage = field(default_factory=Stage)
     target: dict = field(default_factory=dict)  # {measure: figure that the issue asks for}
     once: bool = False                          # Too long for several rounds.
-    turns: int = 1                              # How often in a round: short loads, whose figures differ more from time to time than from side to side.
+    turns: int = 1                              # How often in a round: loads whose figures differ more from time to time than from side to side.
     long: bool = False                          # Only in full runs or when asked for by name.
     main: str = ""                              # The measure of the plot; none: the first.
 
@@ -62,31 +62,30 @@ def is_compared(measure):
     return not measure.startswith("(")
 
 
-def is_far(ns, least):
-    """Whether processors so far apart share less of the caches than they do at their nearest; 0: there is one only."""
-    return ns > 2 * least
+def is_far(ns):
+    """Whether processors so far apart share no cache: about 100 ns or 500 where this was seen; 0: there is one only."""
+    return ns > 250
 
 
 def pairs(measure, ours, theirs):
-    """How many times better each of our figures is than one of the other side's, turn by turn, each with one of the same state of the machine.
-    `ours`, `theirs`: {measure: figures} of a row."""
-    least = min(ours.get(APART, []) + theirs.get(APART, []), default=0)
-
+    """How many times better each of our figures is than one of the other side's: in their order, those found while the processors were near,
+    and those while they were far. `ours`, `theirs`: {measure: figures} of a row."""
     def by_state(figures):
         found = figures.get(measure, [])
-        states = [is_far(ns, least) for ns in figures.get(APART, [])] or [False] * len(found)
+        states = [is_far(ns) for ns in figures.get(APART, [])] or [False] * len(found)
         return [[figure for figure, state in zip(found, states) if state == wanted] for wanted in (False, True)]
 
     return [mine / other if better_when_greater(measure) else other / mine
             for state in zip(by_state(ours), by_state(theirs)) for mine, other in zip(*state) if mine > 0 and other > 0]
 
 
-def in_one_state(load):
-    """The figures of a load, and how far apart the processors were, before it and behind it."""
+def in_one_state(side, load):
+    """The figures of a load while the processors were near all the time, or far: again if they were moved meanwhile."""
     for _ in range(8):
         before, figures, behind = loads.apart(), load(), loads.apart()
-        if not is_far(max(before, behind), min(before, behind)):
+        if is_far(before) == is_far(behind):
             return figures | {APART: behind}
+        side.settle()
     raise RuntimeError("the machine's processors were moved during each of eight loads")
 
 

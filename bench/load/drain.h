@@ -192,9 +192,11 @@ class Drain {
   // processor. So it stays awake for as long as pieces come, and lets others go first. Where there are several drains one of them nearly always
   // has something to read; when none has, the processor is left to the broker, which may have threads that wait for one.
   io::Task<> arrival() {
-    for (const io::MonoTime until = loop_.now_precise() + kAwake; alone_ && !watch_.readable && loop_.now_precise() < until;) {
-      ::sched_yield();
-      co_await io::yield(loop_);
+    if (alone_) {
+      for (const io::MonoTime until = loop_.now_precise() + kAwake; !watch_.readable && loop_.now_precise() < until;) {
+        ::sched_yield();
+        co_await io::yield(loop_);
+      }
     }
     co_await io::real::ReadyAwaiter(watch_, io::real::ReadyAwaiter::For::kRead);
   }

@@ -16,7 +16,7 @@ def forget_pages(side, topic):
             os.close(descriptor)
 
 
-@row("catch-up read of a cold log while producing", main="p99 ms of produce")
+@row("catch-up read of a cold log while producing", main="p99 ms of produce", turns=7)
 def catch_up(side):
     cold, live = side.topic(1), side.topic(1)
     side.wire("produce", cold, records=1_500_000, batch=131072)

@@ -4,7 +4,7 @@ import time
 
 from harness import admin, loads
 from harness.nodes import prefer_broker
-from harness.row import percentiles, row, stage, volume
+from harness.row import in_one_state, percentiles, row, stage, volume
 from peers import rawwire
 from rows.throughput import SHORT, TURNS
 
@@ -27,7 +27,7 @@ replicated("produce 1 KiB, idempotent, acks=all, to one leader", seconds=4, idem
 def _(side):
     topic = side.topic(6)
     side.wire("produce", topic, records=300_000, seconds=30, batch=131072)
-    return volume(side.wire("consume", topic, again=1, seconds=SHORT))
+    return in_one_state(side, lambda: volume(side.wire("consume", topic, again=1, seconds=SHORT)))
 
 
 @row("three nodes: end to end, 1,000/s, acks=all, librdkafka", stage=THREE, main="p99 ms")

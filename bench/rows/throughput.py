@@ -5,7 +5,7 @@ from harness.row import in_one_state, percentiles, row, stage, volume
 BULK = dict(batch=131072)
 SECONDS = 3
 # A host lets two virtual processors run on cores that share a cache for some seconds or minutes, and then on others that do not, and what goes through
-# loopback becomes half as dear again for either broker; and how quickly librdkafka makes records differs by a third from run to run. So these loads are
+# loopback becomes up to twice as dear for either broker; and how quickly librdkafka makes records differs by a third from run to run. So these loads are
 # short, the sides by turns, and figures are compared with those of the same state.
 TURNS = 7
 SHORT = 0.4
@@ -14,10 +14,9 @@ SHORT = 0.4
 def produce(name, partitions=1, target=None, load="wire", **options):
     @row(f"produce {name}", target=target or {}, turns=TURNS if load == "rd" else 1)
     def _(side):
-        topic = side.topic(partitions)
         given = {"seconds": SECONDS} if load == "wire" else {}
-        run = lambda: volume(getattr(side, load)("produce", topic, **given, **options))
-        return in_one_state(run) if load == "rd" else run()
+        run = lambda: volume(getattr(side, load)("produce", side.topic(partitions), **given, **options))
+        return in_one_state(side, run) if load == "rd" else run()
 
 
 def consume(name, records, partitions=1, target=None, load="wire", prepare=None, **options):
@@ -28,7 +27,7 @@ def consume(name, records, partitions=1, target=None, load="wire", prepare=None,
         side.wire("produce", topic, records=records, **BULK, **(prepare or {}))
         given = {"seconds": SHORT, "again": 1} if load == "wire" else {"records": records}
         run = lambda: volume(getattr(side, load)("consume", topic, **given, **options))
-        return run() if load == "java" else in_one_state(run)
+        return run() if load == "java" else in_one_state(side, run)
 
 
 # Sizes, in large and in small batches.

@@ -587,6 +587,7 @@ void Shard::has_served(std::unique_ptr<Connection> connection) {
 
 void Shard::move_here(std::unique_ptr<Connection::Baggage> baggage) {
   if (stopping_) return has_left(baggage->info);  // Its stream is closed by its end.
+  room_.has_come(world_.loop.now(), world_.loop.idle_time());
   auto stream = world_.network.attach(std::move(baggage->stream));
   begin_serving(std::make_unique<Connection>(*this, std::move(stream), std::move(*baggage)));
 }

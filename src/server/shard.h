@@ -94,7 +94,7 @@ class Shard final : public metadata::ImageSubscriber, public replication::IsrHos
   void serve(std::unique_ptr<io::AcceptedStream> accepted, ConnectionInfo info);
   // A connection that this shard served has ended, or moves on.
   void has_served(std::unique_ptr<Connection> connection);
-  // Whether a connection of a shard that serves so many may move here; if so, it is to come.
+  // Whether a connection of a shard that serves so many may move here; if so, it may come soon.
   [[nodiscard]] bool take_room_for_another(size_t connections_there);
   // Starts the shard's periodic work.
   void start_timers();
