@@ -10,7 +10,7 @@ from peers.paths import samsa_bin
 
 from . import loads, plot
 from .nodes import COMMON, SYNCED
-from .row import ROWS, better_when_greater, is_compared, pairs
+from .row import APART, ROWS, better_when_greater, is_compared, pairs
 
 
 def figure(value):
@@ -46,7 +46,7 @@ def table(found):
         for number, measure in enumerate(measures):
             ours, theirs = (kinds.get(kind, {}).get(measure, []) for kind in ("samsa", "apache"))
             ratio = times_better(measure, kinds)
-            said = ("no turns alike" if is_compared(measure) and ours and theirs else "") if ratio is None else f"{ratio:.1f}" if ratio >= 1 else f"**{ratio:.2f}**"
+            said = ("no turns alike" if APART in kinds.get("samsa", {}) and is_compared(measure) else "") if ratio is None else f"{ratio:.1f}" if ratio >= 1 else f"**{ratio:.2f}**"
             lines.append(f"| {name if number == 0 else ''} | {measure} | {cell(ours)} | {cell(theirs)} | {said} | "
                          f"{verdict(found.rows[name], measure, ours)} |")
     return "\n".join(lines)

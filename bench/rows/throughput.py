@@ -70,7 +70,7 @@ SYNC = stage(synced=True)
 
 
 def synced(name, seconds, partitions=1, **options):
-    @row(f"sync: {name}", stage=SYNC, main="MB/s")
+    @row(f"sync: {name}", stage=SYNC, main="MB/s", turns=5)
     def _(side):
         result = side.wire("produce", side.topic(partitions), seconds=seconds, **options)
         return {key: figure for key, figure in volume(result).items() if key != "CPU s/million"} | percentiles(result)
