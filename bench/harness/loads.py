@@ -18,9 +18,10 @@ rank = 1  # Of the loads that are started, with real-time scheduling; that of br
 
 def prepare():
     OUT.mkdir(parents=True, exist_ok=True)
+    shared = REPO / "bench" / "load" / "processors.h"
     for program, libraries in ((RDLOAD, ["-lrdkafka"]), (WITNESS, []), (APART, [])):
         source = REPO / "bench" / "load" / f"{program.name}.cc"
-        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        if not program.exists() or program.stat().st_mtime < max(source.stat().st_mtime, shared.stat().st_mtime):
             subprocess.run(["clang++-19", "-std=c++20", "-O2", str(source), "-o", str(program), *libraries, "-lpthread"], check=True)
     maven.kafka_libs()
 

@@ -4,38 +4,19 @@
 //
 // A host may let two virtual processors run on cores that share a cache, and a minute later on cores that do not: 100 ns become 500, and what goes
 // through loopback, which one processor writes and the other reads, becomes up to twice as dear.
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
-#include <ctime>
 #include <thread>
 #include <vector>
+
+#include "processors.h"
 
 namespace {
 
 constexpr uint64_t kRounds = 10'000;
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
-
-std::vector<int> processors() {
-  cpu_set_t mine;
-  CPU_ZERO(&mine);
-  std::vector<int> found;
-  if (sched_getaffinity(0, sizeof mine, &mine) != 0) return found;
-  for (int i = 0; i < CPU_SETSIZE; ++i) {
-    if (CPU_ISSET(i, &mine)) found.push_back(i);
-  }
-  return found;
-}
 
 struct alignas(256) Line {
   std::atomic<uint64_t> count{0};
@@ -43,10 +24,7 @@ struct alignas(256) Line {
 
 // Counts on whenever the other one did: from `mine`, 0 or 1.
 void count(Line& line, int processor, uint64_t mine) {
-  cpu_set_t only;
-  CPU_ZERO(&only);
-  CPU_SET(processor, &only);
-  pthread_setaffinity_np(pthread_self(), sizeof only, &only);
+  stay_on(processor);
   for (uint64_t next = mine; next < 2 * kRounds; next += 2) {
     while (line.count.load(std::memory_order_acquire) != next) {
     }

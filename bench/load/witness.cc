@@ -22,6 +22,8 @@
 #include <thread>
 #include <vector>
 
+#include "processors.h"
+
 namespace {
 
 constexpr int64_t kStepNs = 500'000;
@@ -32,24 +34,6 @@ struct Span {
   int64_t to = 0;    // and when it was.
 };
 
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
-
-// Those that this process may use.
-std::vector<int> processors() {
-  cpu_set_t mine;
-  CPU_ZERO(&mine);
-  std::vector<int> found;
-  if (sched_getaffinity(0, sizeof mine, &mine) != 0) return found;
-  for (int i = 0; i < CPU_SETSIZE; ++i) {
-    if (CPU_ISSET(i, &mine)) found.push_back(i);
-  }
-  return found;
-}
-
 void wait_for_the_end_of_input() {
   char bytes[64];
   while (::read(STDIN_FILENO, bytes, sizeof bytes) > 0) {
@@ -57,11 +41,8 @@ void wait_for_the_end_of_input() {
 }
 
 bool go_first(int processor) {
-  cpu_set_t only;
-  CPU_ZERO(&only);
-  CPU_SET(processor, &only);
   const sched_param first{.sched_priority = sched_get_priority_max(SCHED_FIFO)};
-  return pthread_setaffinity_np(pthread_self(), sizeof only, &only) == 0 && pthread_setschedparam(pthread_self(), SCHED_FIFO, &first) == 0;
+  return stay_on(processor) && pthread_setschedparam(pthread_self(), SCHED_FIFO, &first) == 0;
 }
 
 std::vector<Span> watch(const std::atomic<bool>& over) {
