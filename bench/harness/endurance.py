@@ -3,7 +3,8 @@
 One side after the other, each for so many minutes: 16 KiB batches at 500/s into six partitions that keep 256 MB each, and records at 1,000/s
 that a consumer at the end waits for. A window's figures are latency (end to end), CPU per record, resident memory and what is on the disk.
 
-A machine whose processors have moved apart since, or together (bench/load/apart.cc), needs up to twice or half the CPU for the same work; then nothing is said of that.
+A machine whose processors have moved apart since, or together (bench/load/apart.cc), needs up to twice or half the CPU for the same work; then nothing
+is said of CPU.
 
 The verdict compares medians: of the first quarter of the windows, without the very first, which warms up, and of the last quarter. What else the
 machine does moves single windows by any factor, so the spread of a quarter is stated, and there are three answers: the end is as good; it is worse,

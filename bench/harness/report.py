@@ -31,6 +31,13 @@ def times_better(measure, kinds):
     return statistics.median(found) if found else None
 
 
+def times_cell(measure, kinds):
+    ratio = times_better(measure, kinds)
+    if ratio is not None:
+        return f"{ratio:.1f}" if ratio >= 1 else f"**{ratio:.2f}**"
+    return "no turns alike" if is_compared(measure) and APART in kinds.get("samsa", {}) else ""
+
+
 def verdict(row, measure, ours):
     if measure not in row.target or not ours:
         return ""
@@ -45,9 +52,7 @@ def table(found):
         measures = list(dict.fromkeys(measure for figures in kinds.values() for measure in figures))
         for number, measure in enumerate(measures):
             ours, theirs = (kinds.get(kind, {}).get(measure, []) for kind in ("samsa", "apache"))
-            ratio = times_better(measure, kinds)
-            said = ("no turns alike" if APART in kinds.get("samsa", {}) and is_compared(measure) else "") if ratio is None else f"{ratio:.1f}" if ratio >= 1 else f"**{ratio:.2f}**"
-            lines.append(f"| {name if number == 0 else ''} | {measure} | {cell(ours)} | {cell(theirs)} | {said} | "
+            lines.append(f"| {name if number == 0 else ''} | {measure} | {cell(ours)} | {cell(theirs)} | {times_cell(measure, kinds)} | "
                          f"{verdict(found.rows[name], measure, ours)} |")
     return "\n".join(lines)
 
